@@ -1,0 +1,82 @@
+# Everything a developer runs, one line of help each: `make` or `make help`.
+# `make test` needs Go only; `make check` a C compiler besides (race detector).
+# Nothing here is computed while make starts, so that `make module PATH=...`,
+# which hides the real PATH from make, still works.
+
+TOOL     = go tool -modfile=tools/go.mod
+PACKAGES = ./...
+# Every package that needs PostgreSQL or a broker starts its own; two at a time suit two cores.
+GOTEST   = go test -p $(P) -timeout $(TIMEOUT)
+P        = 2
+TIMEOUT  = 9m
+CHECKS   = 2000
+FUZZTIME = 10s
+
+.DEFAULT_GOAL := help
+.PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors proofs fuzz test-crash test-kafka kafka-up \
+	kafka-down generate build module vuln
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+test: ## run the tests; needs nothing but Go
+	$(GOTEST) $(PACKAGES)
+
+check: fmt-check vet lint sqlc-check race ## what must hold before a merge: format, vet, lint, generated code, tests with -race
+
+fmt: ## format the code
+	$(TOOL) gofumpt -w .
+
+fmt-check:
+	@bad=$$($(TOOL) gofumpt -l .) || exit 1; \
+	if [ -n "$$bad" ]; then echo "not formatted, run make fmt:"; echo "$$bad"; exit 1; fi
+
+vet:
+	go vet $(PACKAGES)
+
+lint: ## run golangci-lint
+	$(TOOL) golangci-lint run
+
+sqlc-check:
+	@$(TOOL) sqlc diff || { echo "generated queries are stale, run make generate"; exit 1; }
+
+# The tests compare every generated page in docs/ with what would be generated.
+race:
+	@command -v "$${CC:-cc}" >/dev/null || command -v gcc >/dev/null || { echo "the race detector needs a C compiler (cc or gcc)"; exit 1; }
+	CGO_ENABLED=1 $(GOTEST) -race $(PACKAGES)
+
+vectors: ## replay the providers' recorded requests, print N of N for each
+	@sh scripts/vectors.sh
+
+proofs: ## run every property test with CHECKS cases (2000) and every interleaving test
+	@CHECKS=$(CHECKS) sh scripts/proofs.sh
+
+fuzz: ## run every fuzz target for FUZZTIME (10s)
+	@FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh
+
+test-crash: ## kill the program again and again under load, then count
+	go test -count=1 -timeout 20m -v -run TestCrash ./test/crash -crash
+
+test-kafka: ## run the bus suite on a real Apache Kafka; needs Java 17 and Maven
+	@sh scripts/test_kafka.sh
+
+kafka-up: ## start a real Apache Kafka for tests, print its address
+	@scripts/kafka.sh up
+
+kafka-down: ## stop it
+	@scripts/kafka.sh down
+
+generate: ## write generated code and docs anew
+	$(TOOL) sqlc generate
+	go generate $(PACKAGES)
+
+build: ## build the commands into bin/
+	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+
+# The argument's name hides every tool from the recipe: `command -p` finds sh
+# without it, and the script sets a PATH of its own.
+module: ## rename the module: make module PATH=example.com/you/waybill
+	@command -p sh scripts/module.sh $(if $(filter command line,$(origin PATH)),'$(PATH)')
+
+vuln: ## look for known vulnerabilities
+	@sh scripts/vuln.sh "$(TOOL)"

@@ -1,0 +1,34 @@
+// Command ingest runs one of Waybill's three services. It reads its
+// configuration from the environment; docs/config.md lists the variables.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"waybill/internal/app"
+	"waybill/internal/config"
+	"waybill/internal/obs"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "ingest:", err)
+		os.Exit(1) //nolint:gocritic // nothing deferred matters any more
+	}
+}
+
+func run(ctx context.Context) error {
+	var cfg app.IngestConfig
+	if err := config.Load(&cfg, config.Environ(os.Environ())); err != nil {
+		return err
+	}
+	log := obs.NewLogger(os.Stderr, cfg.Obs.LogLevel)
+	log.Info("configuration", "config", config.LogValue(&cfg))
+	return app.Ingest(ctx, cfg, log)
+}

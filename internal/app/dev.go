@@ -1,0 +1,313 @@
+package app
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"waybill/internal/bus/kafkabus"
+	"waybill/internal/config"
+	"waybill/internal/embedded"
+	"waybill/internal/events"
+	"waybill/internal/ingest"
+	"waybill/internal/postgres"
+	"waybill/internal/router"
+	"waybill/internal/seal"
+	"waybill/migrations"
+)
+
+// DevOptions describe everything in one process.
+type DevOptions struct {
+	DataDir     string       // kept between runs
+	Listen      string       // public listener
+	AdminListen string       // operators' listener
+	ReadyFile   string       // where to say that all is ready; "" = nowhere
+	Progress    func(string) // lines for a person while something takes long
+	Config      DevConfig
+	Log         *slog.Logger
+}
+
+// DevConfig is what everything-in-one reads from the environment. Listeners,
+// broker and database are its own.
+type DevConfig struct {
+	SecretKey config.Secret `env:"WAYBILL_SECRET_KEY" doc:"seals provider secrets; dev makes and keeps one when it is not set"`
+	PublicURL []string      `env:"WAYBILL_PUBLIC_URL" doc:"base URLs that signatures are checked against; dev takes its own address when it is not set"`
+	Router    router.Config
+}
+
+// Ready tells programs outside where everything is. Its JSON names are promises.
+type Ready struct {
+	HTTPURL      string `json:"http_url"`
+	AdminURL     string `json:"admin_url"`
+	KafkaBrokers string `json:"kafka_brokers"`
+	DatabaseURL  string `json:"database_url"` // the operator's
+	SecretKey    string `json:"-"`
+	PublicURL    string `json:"-"`
+}
+
+// The private database and its roles.
+const (
+	devDatabase  = "waybill"
+	ownerRole    = "waybill_owner"
+	routerRole   = "waybill_router"
+	workerRole   = "waybill_worker"
+	operatorRole = "waybill_operator"
+	readonlyRole = "waybill_readonly"
+)
+
+// Dev runs ingest, router and workers in one process over a private PostgreSQL
+// and an embedded broker, the same code as apart, until ctx is done. ready is
+// called once when all of it does its work; its error ends the process.
+func Dev(ctx context.Context, o DevOptions, ready func(context.Context, Ready) error) error {
+	d := &dev{process: newProcess(o.Log), o: o}
+	err := d.begin(ctx)
+	if err == nil {
+		err = ready(ctx, d.ready)
+	}
+	if err == nil && o.ReadyFile != "" {
+		err = writeReady(o.ReadyFile, d.ready)
+	}
+	if err == nil {
+		o.Log.Info("started", "http_url", d.ready.HTTPURL)
+		err = d.wait(ctx)
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = nil // asked to stop while starting
+	}
+	return errors.Join(err, d.stop())
+}
+
+type dev struct {
+	*process
+	o     DevOptions
+	pg    *embedded.Postgres
+	key   string
+	ready Ready
+}
+
+func (d *dev) begin(ctx context.Context) error {
+	if err := d.claimFolder(); err != nil {
+		return err
+	}
+	if err := d.startDatabase(ctx); err != nil {
+		return err
+	}
+	d.o.Progress("starting the broker")
+	broker, err := embedded.StartKafka(ctx, embedded.KafkaOptions{
+		Dir: d.o.DataDir, Sync: true, Log: d.log, Topics: events.Topics(events.Embedded),
+	})
+	if err != nil {
+		return err
+	}
+	d.onStop("broker", func(context.Context) error { broker.Stop(); return nil })
+	d.ready.KafkaBrokers = broker.Addr()
+	return d.startServices(ctx)
+}
+
+// claimFolder makes the data folder ours, so that no second process shares it.
+func (d *dev) claimFolder() error {
+	if err := os.MkdirAll(d.o.DataDir, 0o755); err != nil {
+		return fmt.Errorf("making the data folder: %w", err)
+	}
+	lock, err := embedded.Lock(d.o.DataDir)
+	if err != nil {
+		return err
+	}
+	d.onStop("folder lock", func(context.Context) error { return lock.Release() })
+	if f := d.o.ReadyFile; f != "" { // whoever waits for it must not see the last run's
+		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("removing the old ready file: %w", err)
+		}
+		d.onStop("ready file", func(context.Context) error { _ = os.Remove(f); return nil })
+	}
+	d.key = string(d.o.Config.SecretKey)
+	if d.key == "" {
+		d.key, err = keptKey(filepath.Join(d.o.DataDir, "secret.key"))
+	}
+	d.ready.SecretKey = d.key
+	return err
+}
+
+// keptKey reads the folder's secret key, or makes it.
+func keptKey(path string) (string, error) {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		key := seal.NewKey()
+		if err := os.WriteFile(path, []byte(key+"\n"), 0o600); err != nil {
+			return "", fmt.Errorf("keeping the secret key: %w", err)
+		}
+		return key, nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("reading the secret key: %w", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+func (d *dev) startDatabase(ctx context.Context) error {
+	d.o.Progress("starting PostgreSQL")
+	pg, err := embedded.StartPostgres(ctx, embedded.PostgresOptions{Dir: d.o.DataDir, Log: d.log, Progress: d.o.Progress})
+	if err != nil {
+		return err
+	}
+	d.pg = pg
+	d.onStop("postgresql", pg.Stop)
+	go func() {
+		<-pg.Done()
+		d.fail(errors.New("PostgreSQL ended by itself: see postgres.log in the data folder"))
+	}()
+	if err := pg.CreateDatabase(ctx, devDatabase); err != nil {
+		return err
+	}
+	if err := pg.CreateOwner(ctx, ownerRole, devDatabase); err != nil {
+		return err
+	}
+	if err := pg.SetPassword(ctx, ownerRole, d.password(ownerRole)); err != nil {
+		return err
+	}
+	if _, err := migrations.Up(ctx, d.url(ownerRole)); err != nil {
+		return err
+	}
+	for _, role := range []string{routerRole, workerRole, operatorRole, readonlyRole} {
+		if err := pg.SetPassword(ctx, role, d.password(role)); err != nil {
+			return err
+		}
+	}
+	d.ready.DatabaseURL = d.url(operatorRole)
+	return nil
+}
+
+// password derives a role's password from the secret key, so that it stays the
+// same as long as the folder does and is written down nowhere else.
+func (d *dev) password(role string) string {
+	raw, _ := base64.StdEncoding.DecodeString(d.key)
+	mac := hmac.New(sha256.New, raw)
+	mac.Write([]byte("waybill role\x00" + role))
+	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+func (d *dev) url(role string) string { return d.pg.URL(role, d.password(role), devDatabase) }
+
+func (d *dev) startServices(ctx context.Context) error {
+	d.o.Progress("starting ingest, router and workers")
+	admin, err := d.serveAdmin(d.o.AdminListen)
+	if err != nil {
+		return err
+	}
+	d.ready.AdminURL = "http://" + admin
+	client, err := d.openBus(kafkabus.Config{Brokers: []string{d.ready.KafkaBrokers}})
+	if err != nil {
+		return err
+	}
+	routerDB, err := d.openDatabase(ctx, postgres.Config{URL: config.Secret(d.url(routerRole)), MaxConns: 8})
+	if err != nil {
+		return err
+	}
+	workerDB, err := d.openDatabase(ctx, postgres.Config{URL: config.Secret(d.url(workerRole)), MaxConns: 8})
+	if err != nil {
+		return err
+	}
+	d.startWorkers(client, workerDB)
+	d.startRouter(d.o.Config.Router, client, routerDB)
+	cfg, err := d.ingestConfig()
+	if err != nil {
+		return err
+	}
+	addr, err := d.startIngest(cfg, client)
+	if err != nil {
+		return err
+	}
+	d.ready.HTTPURL = "http://" + reachable(addr)
+	return d.untilReady(ctx)
+}
+
+// ingestConfig fills what the environment leaves out: the key, and a public URL
+// that is our own address.
+func (d *dev) ingestConfig() (ingest.Config, error) {
+	cfg := ingest.Config{}
+	src := config.Source{"WAYBILL_LISTEN": d.o.Listen, "WAYBILL_SECRET_KEY": d.key, "WAYBILL_INGEST_DRAIN_DELAY": "0s"}
+	src["WAYBILL_PUBLIC_URL"] = strings.Join(d.o.Config.PublicURL, ",")
+	if len(d.o.Config.PublicURL) == 0 {
+		addr, err := fixedPort(d.o.Listen)
+		if err != nil {
+			return cfg, err
+		}
+		src["WAYBILL_LISTEN"], src["WAYBILL_PUBLIC_URL"] = addr, "http://"+reachable(addr)
+	}
+	d.ready.PublicURL, _, _ = strings.Cut(src["WAYBILL_PUBLIC_URL"], ",")
+	return cfg, config.Load(&cfg, src)
+}
+
+// fixedPort replaces port 0 by a free one: signatures are checked against the
+// public URL, so the port must be known before the listener is opened.
+func fixedPort(addr string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || port != "0" {
+		return addr, nil //nolint:nilerr // the config says what is wrong with it
+	}
+	l, err := listen("--listen", addr)
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	_, port, err = net.SplitHostPort(l.Addr().String())
+	return net.JoinHostPort(host, port), err
+}
+
+// reachable turns a listener's address into one that a client can use.
+func reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return addr
+	}
+	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// untilReady waits until every part does its work.
+func (d *dev) untilReady(ctx context.Context) error {
+	for {
+		problems := d.health.Problems()
+		if len(problems) == 0 {
+			return nil
+		}
+		select {
+		case err := <-d.failed:
+			return err
+		default:
+		}
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// writeReady writes the file in one step, so that nobody reads half of it.
+func writeReady(path string, r Ready) error {
+	b, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("encoding the ready file: %w", err)
+	}
+	tmp := path + ".tmp"
+	if err := os.WriteFile(tmp, append(b, '\n'), 0o600); err != nil {
+		return fmt.Errorf("writing the ready file: %w", err)
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return fmt.Errorf("writing the ready file: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"waybill/internal/bus"
+	"waybill/internal/bus/kafkabus"
+	"waybill/internal/events"
+	"waybill/internal/ingest"
+	"waybill/internal/postgres"
+	"waybill/internal/provider"
+	"waybill/internal/provider/stripe"
+	"waybill/internal/provider/twilio"
+	"waybill/internal/router"
+	"waybill/internal/seal"
+	"waybill/internal/worker"
+)
+
+// stripeTolerance is how far a Stripe signature's time may lie from ours, on
+// both sides.
+const stripeTolerance = 300 * time.Second
+
+// allTopics are those that the client asks the brokers about.
+func allTopics() []string {
+	var names []string
+	for _, t := range events.Topics(events.Production) {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
+// openBus connects to Kafka; its cleanup publishes what is queued.
+func (p *process) openBus(cfg kafkabus.Config) (*kafkabus.Client, error) {
+	cfg.Topics = allTopics()
+	client, err := kafkabus.New(cfg, p.log, p.registry)
+	if err != nil {
+		return nil, err
+	}
+	p.onStop("bus", client.Close)
+	return client, nil
+}
+
+// consumers gives router and workers their members of a group.
+type consumers struct{ client *kafkabus.Client }
+
+func (c consumers) Consumer(group string, topics []string, h bus.Handler) bus.Consumer {
+	return c.client.Consumer(kafkabus.ConsumerOptions{Group: group, Topics: topics, Handler: h})
+}
+
+// openDatabase waits for the database and refuses one whose schema is too old.
+func (p *process) openDatabase(ctx context.Context, cfg postgres.Config) (*postgres.DB, error) {
+	db, err := postgres.Open(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	p.onStop("database", func(context.Context) error { db.Close(); return nil })
+	for {
+		err := db.Check(ctx)
+		if err == nil {
+			break
+		}
+		if errors.Is(err, postgres.ErrOldSchema) {
+			return nil, postgres.ErrOldSchema
+		}
+		p.log.Warn("waiting for the database", "error", err)
+		if err := sleep(ctx, time.Second); err != nil {
+			return nil, err
+		}
+	}
+	return db, nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// startIngest serves the providers' callbacks and returns the address.
+func (p *process) startIngest(cfg ingest.Config, client *kafkabus.Client) (string, error) {
+	key, err := seal.ParseKey(string(cfg.SecretKey))
+	if err != nil {
+		return "", err
+	}
+	tw, err := twilio.New(cfg.PublicURL)
+	if err != nil {
+		return "", err
+	}
+	in, err := ingest.New(ingest.Options{
+		Config: cfg, Providers: []provider.Verifier{tw, stripe.New(stripeTolerance)},
+		Publisher: client, Follower: client, Key: key,
+		Log: p.log.With("part", "ingest"), Registerer: p.registry, Health: p.health,
+	})
+	if err != nil {
+		return "", err
+	}
+	l, err := listen("WAYBILL_LISTEN", cfg.Listen)
+	if err != nil {
+		return "", err
+	}
+	p.start("ingest", func(ctx context.Context) error { return in.Run(ctx, l) })
+	return l.Addr().String(), nil
+}
+
+// startRouter routes what ingest and the senders publish.
+func (p *process) startRouter(cfg router.Config, client *kafkabus.Client, db *postgres.DB) {
+	feed := postgres.NewConfigFeed(db)
+	p.onStop("config feed", func(context.Context) error { feed.Close(); return nil })
+	p.health.Set(router.HealthConsuming, errStarting)
+	r := router.New(router.Options{
+		Config: cfg, Parsers: []provider.Parser{twilio.Parser{}, stripe.Parser{}},
+		Store: postgres.NewRouting(db), Positions: postgres.NewOffsets(db, events.GroupRouter), Feed: feed,
+		Publisher: client, Follower: client, Consumers: consumers{client},
+		Log: p.log.With("part", "router"), Registerer: p.registry, Health: p.health,
+	})
+	p.start("router", r.Run)
+}
+
+// startWorkers applies what the router resolves.
+func (p *process) startWorkers(client *kafkabus.Client, db *postgres.DB) {
+	ledger := postgres.NewLedger(db, events.GroupWorkers)
+	p.health.Set(worker.HealthConsuming, errStarting)
+	w := worker.New(worker.Options{
+		Ledger: ledger, Messages: postgres.NewMessages(db, events.GroupWorkers), Billing: postgres.NewBilling(db, events.GroupWorkers),
+		Campaigns: postgres.NewCampaigns(db), Timeline: ledger,
+		Publisher: client, Consumers: consumers{client},
+		Log: p.log.With("part", "workers"), Registerer: p.registry, Health: p.health,
+	})
+	p.start("workers", w.Run)
+}
+
+var errStarting = errors.New("starting")

@@ -1,0 +1,59 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+)
+
+// Ingest runs the ingest process until ctx is done.
+func Ingest(ctx context.Context, cfg IngestConfig, log *slog.Logger) error {
+	return run(ctx, log, func(_ context.Context, p *process) error {
+		client, err := p.openBus(cfg.Kafka)
+		if err != nil {
+			return err
+		}
+		if _, err := p.serveAdmin(cfg.Admin.Listen); err != nil {
+			return err
+		}
+		_, err = p.startIngest(cfg.Ingest, client)
+		return err
+	})
+}
+
+// Router runs the router process until ctx is done.
+func Router(ctx context.Context, cfg RouterConfig, log *slog.Logger) error {
+	return run(ctx, log, func(ctx context.Context, p *process) error {
+		if _, err := p.serveAdmin(cfg.Admin.Listen); err != nil {
+			return err
+		}
+		db, err := p.openDatabase(ctx, cfg.Postgres)
+		if err != nil {
+			return err
+		}
+		client, err := p.openBus(cfg.Kafka)
+		if err != nil {
+			return err
+		}
+		p.startRouter(cfg.Router, client, db)
+		return nil
+	})
+}
+
+// Workers runs the workers process until ctx is done.
+func Workers(ctx context.Context, cfg WorkersConfig, log *slog.Logger) error {
+	return run(ctx, log, func(ctx context.Context, p *process) error {
+		if _, err := p.serveAdmin(cfg.Admin.Listen); err != nil {
+			return err
+		}
+		db, err := p.openDatabase(ctx, cfg.Postgres)
+		if err != nil {
+			return err
+		}
+		client, err := p.openBus(cfg.Kafka)
+		if err != nil {
+			return err
+		}
+		p.startWorkers(client, db)
+		return nil
+	})
+}

@@ -1,0 +1,139 @@
+package billing
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"waybill/internal/events"
+)
+
+// Subscription is the row of one Stripe subscription.
+type Subscription struct {
+	ID       string // sub_...
+	Mode     string // live or test
+	Customer string // cus_...
+
+	Status  string    // derived from Latest
+	Newest  time.Time // the second that decides, UTC
+	Latest  []Seen    // what the second Newest said: a set, sorted, never modified
+	Version int64     // accepted transitions so far, from 1
+}
+
+// Seen is what one event said of the status.
+type Seen struct {
+	StripeID string `json:"id"` // evt_...
+	Status   string `json:"status"`
+	Previous string `json:"previous,omitempty"` // "" if this event did not change the status
+}
+
+// Step is what one event did to a row.
+type Step struct {
+	Outcome    events.Outcome // Applied: the row must be written; Stale: it knew better; Ignored: not about a status
+	Transition bool           // the status changed or the row is new: the version went up by one
+	Version    int64          // the row's, after the event
+	Status     string         // the row's, after the event
+}
+
+// carriers are the types of events whose object is a subscription.
+var carriers = map[string]bool{
+	"customer.subscription.created":                true,
+	"customer.subscription.updated":                true,
+	"customer.subscription.deleted":                true,
+	"customer.subscription.paused":                 true,
+	"customer.subscription.resumed":                true,
+	"customer.subscription.trial_will_end":         true,
+	"customer.subscription.pending_update_applied": true,
+	"customer.subscription.pending_update_expired": true,
+}
+
+// Handled tells whether events of that type are folded into a subscription.
+// All others are ignored: their raw record is kept.
+func Handled(typ string) bool { return carriers[typ] }
+
+// Fold applies one event to its subscription's row and returns the row as it is
+// afterwards; neither argument is modified. If the row does not exist yet, the
+// given one is not looked at. The caller has checked that the event belongs to
+// this row: same mode and subscription.
+func Fold(sub Subscription, exists bool, e *events.Billing) (Subscription, Step) {
+	if !exists {
+		sub = Subscription{}
+	}
+	said := e.Subscription
+	if !Handled(e.Type) || said == nil || said.Status == "" {
+		return sub, Step{Outcome: events.Ignored, Version: sub.Version, Status: sub.Status}
+	}
+	after := Join(sub, Subscription{
+		ID: said.ID, Mode: e.Mode, Customer: said.Customer,
+		Status: said.Status, Newest: e.Created.UTC().Truncate(time.Second),
+		Latest: []Seen{{StripeID: e.StripeID, Status: said.Status, Previous: said.Previous}},
+	})
+	step := Step{Outcome: events.Stale, Transition: !exists || after.Status != sub.Status}
+	if step.Transition {
+		after.Version++
+	}
+	if step.Transition || !after.same(&sub) {
+		step.Outcome = events.Applied
+	}
+	step.Version, step.Status = after.Version, after.Status
+	return after, step
+}
+
+// Join merges what two rows of one subscription know; the zero row knows
+// nothing. Of a row that has ended and one that has not, the ended one is kept;
+// else that of the newer second; of the same second both, as the union of their
+// sets. Texts that differ (they should not) give the smallest. The version is
+// the greater one and no part of the law.
+func Join(a, b Subscription) Subscription {
+	newer := a
+	switch c := compareAge(&a, &b); {
+	case c < 0:
+		newer = b
+	case c == 0:
+		newer.Latest = union(a.Latest, b.Latest)
+		newer.Status = derive(newer.Latest)
+	}
+	newer.ID = smallest(a.ID, b.ID)
+	newer.Mode = smallest(a.Mode, b.Mode)
+	newer.Customer = smallest(a.Customer, b.Customer)
+	newer.Version = max(a.Version, b.Version)
+	return newer
+}
+
+// compareAge orders rows by what absorbs what. Equal ones have the same second
+// and are both ended or both not, so a set never mixes the two.
+func compareAge(a, b *Subscription) int {
+	age := func(s *Subscription) int {
+		switch {
+		case len(s.Latest) == 0:
+			return 0
+		case !Ended(s.Status):
+			return 1
+		}
+		return 2
+	}
+	return cmp.Or(cmp.Compare(age(a), age(b)), a.Newest.Compare(b.Newest))
+}
+
+func (s *Subscription) same(o *Subscription) bool {
+	return s.ID == o.ID && s.Mode == o.Mode && s.Customer == o.Customer &&
+		s.Status == o.Status && s.Newest.Equal(o.Newest) && slices.Equal(s.Latest, o.Latest)
+}
+
+// smallest returns the smaller of two texts; "" is no text.
+func smallest(a, b string) string {
+	if a == "" || (b != "" && b < a) {
+		return b
+	}
+	return a
+}
+
+func union(a, b []Seen) []Seen {
+	all := slices.Concat(a, b)
+	slices.SortFunc(all, func(x, y Seen) int {
+		return cmp.Or(
+			cmp.Compare(x.StripeID, y.StripeID), cmp.Compare(x.Status, y.Status), cmp.Compare(x.Previous, y.Previous),
+		)
+	})
+	return slices.Compact(all)
+}

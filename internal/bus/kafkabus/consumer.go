@@ -1,0 +1,160 @@
+package kafkabus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/segmentio/kafka-go"
+
+	"waybill/internal/bus"
+)
+
+// The group's times. A member that dies is missed after sessionTimeout; one
+// that leaves is noticed by the others at their next heartbeat.
+const (
+	sessionTimeout   = 10 * time.Second
+	heartbeat        = 300 * time.Millisecond
+	rebalanceTimeout = 15 * time.Second
+	joinBackoff      = time.Second
+	leaveTimeout     = 4 * time.Second // then the connections to the coordinator are cut
+)
+
+// ConsumerOptions describes one member of a group.
+type ConsumerOptions struct {
+	Group   string
+	Topics  []string
+	Handler bus.Handler
+	// MaxRecords bounds a batch; 0 means 500.
+	MaxRecords int
+	// Linger is how long a batch that reached the end of the log waits for
+	// more records. 0 means 5 ms, below 0 not at all.
+	Linger time.Duration
+}
+
+// Consumer returns a member of a group, idle until it is run.
+func (c *Client) Consumer(opts ConsumerOptions) bus.Consumer {
+	if opts.MaxRecords <= 0 {
+		opts.MaxRecords = 500
+	}
+	if opts.Linger == 0 {
+		opts.Linger = 5 * time.Millisecond
+	}
+	return &consumer{client: c, opts: opts, log: c.log.With("group", opts.Group)}
+}
+
+type consumer struct {
+	client *Client
+	opts   ConsumerOptions
+	log    *slog.Logger
+}
+
+// Run implements [bus.Consumer]. It waits for its topics to exist and for the
+// cluster to answer; it returns an error only when the options can never work.
+func (k *consumer) Run(ctx context.Context) error {
+	for _, topic := range k.opts.Topics {
+		k.client.metrics.initTopic(topic)
+		if !k.await(ctx, topic) {
+			return nil
+		}
+	}
+	cut, cutConnections := context.WithCancel(context.Background())
+	defer cutConnections()
+	group, err := kafka.NewConsumerGroup(k.groupConfig(cut))
+	if err != nil {
+		return fmt.Errorf("joining group %s: %w", k.opts.Group, err)
+	}
+	var members sync.WaitGroup // everything that a generation started
+	defer members.Wait()
+	defer func() {
+		// Closing ends the generation, waits for its parts and leaves the group.
+		// It cannot interrupt a join that waits for other members; cutting can.
+		timer := time.AfterFunc(leaveTimeout, cutConnections)
+		defer timer.Stop()
+		_ = group.Close()
+	}()
+
+	// kafka-go hands errors over unbuffered: unless this loop asks again, the
+	// group stands still.
+	for {
+		gen, err := group.Next(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, kafka.RebalanceInProgress):
+			k.log.Debug("joining again", "error", err)
+		case err != nil:
+			k.client.metrics.groupFailed.Inc()
+			k.log.Warn("joining the group failed", "error", err)
+		default:
+			k.client.metrics.generations.Inc()
+			k.start(gen, &members)
+		}
+	}
+}
+
+// await returns when the topic exists: a member that joins before has nothing
+// assigned, and nobody tells it later.
+func (k *consumer) await(ctx context.Context, topic string) bool {
+	var p patience
+	for {
+		_, err := k.client.partitionsOf(ctx, topic)
+		if err == nil {
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		k.log.Warn("waiting for a topic", "topic", topic, "error", err)
+		if !p.wait(ctx) {
+			return false
+		}
+	}
+}
+
+func (k *consumer) groupConfig(cut context.Context) kafka.ConsumerGroupConfig {
+	return kafka.ConsumerGroupConfig{
+		ID:                k.opts.Group,
+		Brokers:           k.client.cfg.Brokers,
+		Topics:            k.opts.Topics,
+		GroupBalancers:    []kafka.GroupBalancer{kafka.RangeGroupBalancer{}},
+		HeartbeatInterval: heartbeat,
+		SessionTimeout:    sessionTimeout,
+		RebalanceTimeout:  rebalanceTimeout,
+		JoinGroupBackoff:  joinBackoff,
+		StartOffset:       kafka.FirstOffset, // LastOffset would lose the first records of a new topic
+		Dialer: &kafka.Dialer{
+			ClientID:      clientID,
+			Timeout:       dialTimeout,
+			TLS:           k.client.cfg.tls(),
+			SASLMechanism: k.client.sasl,
+			DialFunc: func(ctx context.Context, network, address string) (net.Conn, error) {
+				conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
+				if err != nil {
+					return nil, err
+				}
+				return closedWith(cut, conn), nil
+			},
+		},
+	}
+}
+
+// closedWith closes conn when ctx ends.
+func closedWith(ctx context.Context, conn net.Conn) net.Conn {
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	return &boundConn{Conn: conn, stop: stop}
+}
+
+type boundConn struct {
+	net.Conn
+	stop func() bool
+}
+
+func (c *boundConn) Close() error {
+	c.stop()
+	return c.Conn.Close()
+}

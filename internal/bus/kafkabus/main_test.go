@@ -1,0 +1,53 @@
+package kafkabus_test
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"go.uber.org/goleak"
+
+	"waybill/internal/bus"
+	"waybill/internal/bus/bustest"
+	"waybill/internal/bus/kafkabus"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// startBroker runs an in-process broker until the test ends.
+func startBroker(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
+	t.Helper()
+	cluster, err := kfake.NewCluster(opts...)
+	require.NoError(t, err)
+	t.Cleanup(cluster.Close)
+	return cluster
+}
+
+func newClient(t *testing.T, cfg kafkabus.Config) *kafkabus.Client {
+	t.Helper()
+	client, err := kafkabus.New(cfg, slog.New(slog.DiscardHandler), nil)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		require.NoError(t, client.Close(ctx))
+	})
+	return client
+}
+
+// open adapts a client to the suite.
+func open(addr string) func(t *testing.T) bustest.Bus {
+	return func(t *testing.T) bustest.Bus {
+		t.Helper()
+		client := newClient(t, kafkabus.Config{Brokers: []string{addr}})
+		return bustest.Bus{
+			Publisher: client, Follower: client, Admin: client,
+			Consumer: func(group string, topics []string, h bus.Handler) bus.Consumer {
+				return client.Consumer(kafkabus.ConsumerOptions{Group: group, Topics: topics, Handler: h})
+			},
+		}
+	}
+}

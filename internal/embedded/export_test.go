@@ -1,0 +1,4 @@
+package embedded
+
+// OutliveParent makes a server survive the process that starts it.
+func (o *PostgresOptions) OutliveParent() { o.outlive = true }

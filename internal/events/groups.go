@@ -1,0 +1,14 @@
+package events
+
+// The consumer groups. Their committed offsets, and the positions that
+// PostgreSQL keeps for them, go by these names.
+const (
+	GroupRouter  = "waybill-router"
+	GroupWorkers = "waybill-workers"
+)
+
+// RouterTopics are what the router consumes.
+var RouterTopics = []string{TopicRawTwilio, TopicRawStripe, TopicSends}
+
+// WorkerTopics are what the workers consume.
+var WorkerTopics = []string{TopicMessages, TopicBilling}

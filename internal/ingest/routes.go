@@ -1,0 +1,125 @@
+package ingest
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"waybill/internal/events"
+	"waybill/internal/provider"
+)
+
+// nobody is the provider of a request that reached no provider's path.
+const nobody events.Provider = "none"
+
+const (
+	typeForm = "application/x-www-form-urlencoded"
+	typeJSON = "application/json"
+)
+
+// success is what a genuine request is answered once it is durable.
+type success struct {
+	status      int
+	contentType string // "" = no body
+	body        string
+}
+
+// emptyTwiML tells Twilio that there is nothing to reply with.
+var emptyTwiML = success{http.StatusOK, "text/xml", `<?xml version="1.0" encoding="UTF-8"?><Response/>`}
+
+// route is one public path.
+type route struct {
+	path     string
+	provider events.Provider
+	kind     events.Kind
+	methods  []string // as they stand in Allow; GET carries no body of its own
+	content  []string // content types that a POST may have
+	success  success
+
+	verifier provider.Verifier
+}
+
+// routes are the public paths. They are promises: providers are configured
+// with them.
+var routes = []route{
+	{
+		path: "/api/webhooks/sms", provider: events.Twilio, kind: events.KindMessage,
+		methods: []string{http.MethodPost, http.MethodGet}, content: []string{typeForm, typeJSON},
+		success: emptyTwiML,
+	},
+	{
+		path: "/api/webhooks/sms/status", provider: events.Twilio, kind: events.KindMessageStatus,
+		methods: []string{http.MethodPost, http.MethodGet}, content: []string{typeForm, typeJSON},
+		success: success{status: http.StatusNoContent},
+	},
+	{
+		path: "/api/webhooks/stripe", provider: events.Stripe, kind: events.KindStripe,
+		methods: []string{http.MethodPost}, content: []string{typeJSON},
+		success: success{status: http.StatusOK},
+	},
+}
+
+// table finds a route by the exact bytes of its path.
+type table map[string]*route
+
+// newTable joins the routes with those who verify them.
+func newTable(verifiers []provider.Verifier) (table, error) {
+	t := make(table, len(routes))
+	for i := range routes {
+		r := routes[i] // a copy: two edges in one process have verifiers of their own
+		at := slices.IndexFunc(verifiers, func(v provider.Verifier) bool { return v.Provider() == r.provider })
+		if at < 0 {
+			return nil, fmt.Errorf("path %s has no verifier for %s", r.path, r.provider)
+		}
+		r.verifier = verifiers[at]
+		t[r.path] = &r
+	}
+	return t, nil
+}
+
+// find returns the route of a request URI, nil if there is none. Nothing is
+// decoded, cleaned or redirected: Twilio signs the bytes, and two spellings of
+// one path would be one too many.
+func (t table) find(uri string) *route {
+	return t[pathOf(uri)]
+}
+
+// pathOf returns what stands before the query of a request URI.
+func pathOf(uri string) string {
+	path, _, _ := strings.Cut(uri, "?")
+	return path
+}
+
+// admit refuses what can be refused without reading the body.
+func (rt *route) admit(r *http.Request) error {
+	switch {
+	case !slices.Contains(rt.methods, r.Method):
+		return errMethod
+	case encoded(r.Header):
+		return errContentEncoding
+	case r.Method == http.MethodPost && !rt.takes(r.Header):
+		return errContentType
+	case r.ContentLength > maxBody:
+		return errBodyTooLarge
+	}
+	return nil
+}
+
+// takes tells whether a content type is one of the route's; parameters do not matter.
+func (rt *route) takes(h http.Header) bool {
+	values := h.Values("Content-Type")
+	if len(values) != 1 {
+		return false
+	}
+	media, _, _ := strings.Cut(values[0], ";")
+	return slices.Contains(rt.content, strings.ToLower(strings.TrimSpace(media)))
+}
+
+// encoded tells whether the body would have to be decoded before it could be
+// verified. It never is: a few bytes could become many.
+func encoded(h http.Header) bool {
+	return slices.ContainsFunc(h.Values("Content-Encoding"), func(v string) bool {
+		return v != "" && !strings.EqualFold(v, "identity")
+	})
+}

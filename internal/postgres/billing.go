@@ -1,0 +1,172 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"waybill/internal/billing"
+	"waybill/internal/bus"
+	"waybill/internal/events"
+)
+
+// Billing applies Stripe's events. They are global: no organisation is set, and
+// none of the organisations' tables is touched.
+type Billing struct {
+	db    *DB
+	group string
+}
+
+// NewBilling returns the store over a pool of the worker's role.
+func NewBilling(db *DB, group string) *Billing { return &Billing{db, group} }
+
+// Apply applies a batch of one partition in one transaction. Every event is
+// kept with its payload, also those whose type nobody needs yet.
+func (s *Billing) Apply(ctx context.Context, f bus.Fence, batch []events.Billing) (events.Effect, error) {
+	var res events.Effect
+	err := s.db.inTx(ctx, "applying billing events", func(tx pgx.Tx) error {
+		res = events.Effect{Outcomes: map[events.Outcome]int{}}
+		occs := make([]occurrence, len(batch))
+		for i := range batch {
+			occs[i] = occurrence{id: batch[i].EventID, receipt: batch[i].Receipt, at: batch[i].ReceivedAt}
+		}
+		l, err := openLedger(ctx, tx, s.group, f, occs)
+		if err != nil {
+			return err
+		}
+		var todo []*events.Billing
+		for i := range batch {
+			switch l.judge(occs[i]) {
+			case fresh:
+				todo = append(todo, &batch[i])
+			case duplicate:
+				res.Duplicates++
+			}
+		}
+		finals, err := applyBilling(ctx, tx, l.now, todo)
+		if err != nil {
+			return err
+		}
+		for i := range finals {
+			res.Outcomes[finals[i].outcome]++
+		}
+		return l.close(ctx, tx, occs, finals)
+	})
+	return res, err
+}
+
+// subscriptionKey names a subscription: Stripe's test and live ids are apart.
+type subscriptionKey struct{ mode, id string }
+
+type subscriptionRow struct {
+	row           billing.Subscription
+	exists, dirty bool
+}
+
+func applyBilling(ctx context.Context, tx pgx.Tx, now time.Time, todo []*events.Billing) ([]final, error) {
+	if len(todo) == 0 {
+		return nil, nil
+	}
+	rows, err := lockSubscriptions(ctx, tx, todo)
+	if err != nil {
+		return nil, err
+	}
+	b := &pgx.Batch{}
+	finals := make([]final, 0, len(todo))
+	for _, e := range todo {
+		step := billing.Step{Outcome: events.Ignored}
+		if r := rows[keyOf(e)]; r != nil {
+			r.row, step = billing.Fold(r.row, r.exists, e)
+			r.exists = r.exists || step.Outcome == events.Applied
+			r.dirty = r.dirty || step.Outcome == events.Applied
+		}
+		finals = append(finals, final{id: e.EventID, receipt: e.Receipt, outcome: step.Outcome})
+		if err := queueBillingEvent(b, now, e, step); err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range rows {
+		if r.dirty {
+			if err := queueSubscription(b, &r.row); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return finals, tx.SendBatch(ctx, b).Close()
+}
+
+func keyOf(e *events.Billing) subscriptionKey {
+	if e.Subscription == nil {
+		return subscriptionKey{}
+	}
+	return subscriptionKey{e.Mode, e.Subscription.ID}
+}
+
+const selectSubscriptions = `
+	SELECT mode, id, customer, status, newest, latest, version FROM subscriptions
+	WHERE (mode, id) IN (SELECT * FROM unnest($1::text[], $2::text[])) ORDER BY mode, id FOR UPDATE`
+
+func lockSubscriptions(ctx context.Context, tx pgx.Tx, todo []*events.Billing) (map[subscriptionKey]*subscriptionRow, error) {
+	rows := map[subscriptionKey]*subscriptionRow{}
+	var modes, ids []string
+	for _, e := range todo {
+		k := keyOf(e)
+		if k.id == "" || rows[k] != nil || !billing.Handled(e.Type) {
+			continue
+		}
+		rows[k] = &subscriptionRow{}
+		modes, ids = append(modes, k.mode), append(ids, k.id)
+	}
+	if len(ids) == 0 {
+		return rows, nil
+	}
+	found, err := tx.Query(ctx, selectSubscriptions, modes, ids)
+	if err != nil {
+		return nil, err
+	}
+	var s billing.Subscription
+	var latest []byte
+	_, err = pgx.ForEachRow(found, []any{&s.Mode, &s.ID, &s.Customer, &s.Status, &s.Newest, &latest, &s.Version}, func() error {
+		row := s
+		row.Newest, row.Latest = s.Newest.UTC(), nil
+		if err := json.Unmarshal(latest, &row.Latest); err != nil {
+			return fmt.Errorf("reading a subscription's latest events: %w", err)
+		}
+		*rows[subscriptionKey{s.Mode, s.ID}] = subscriptionRow{row: row, exists: true}
+		return nil
+	})
+	return rows, err
+}
+
+const upsertSubscription = `
+	INSERT INTO subscriptions (mode, id, customer, status, newest, latest, version) VALUES ($1, $2, $3, $4, $5, $6, $7)
+	ON CONFLICT (mode, id) DO UPDATE SET customer = excluded.customer, status = excluded.status, newest = excluded.newest,
+		latest = excluded.latest, version = excluded.version, updated_at = now()`
+
+func queueSubscription(b *pgx.Batch, s *billing.Subscription) error {
+	latest, err := json.Marshal(s.Latest)
+	if err != nil {
+		return fmt.Errorf("encoding a subscription's latest events: %w", err)
+	}
+	b.Queue(upsertSubscription, s.Mode, s.ID, s.Customer, s.Status, s.Newest, latest, s.Version)
+	return nil
+}
+
+const insertBillingEvent = `
+	INSERT INTO billing_events (event_id, stripe_id, mode, type, api_version, object_id, account, outcome, status, receipt_id,
+		created, received_at, applied_at, raw_topic, raw_partition, raw_offset, payload)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
+
+func queueBillingEvent(b *pgx.Batch, now time.Time, e *events.Billing, step billing.Step) error {
+	raw, err := events.Unpack(e.Packed)
+	if err != nil {
+		return fmt.Errorf("unpacking a billing event: %w", err)
+	}
+	b.Queue(insertBillingEvent, e.EventID, e.StripeID, e.Mode, e.Type, e.Version, e.Object, e.Account, step.Outcome, step.Status, e.Receipt,
+		e.Created, e.ReceivedAt, now, e.Raw.Topic, e.Raw.Partition, e.Raw.Offset, slices.Clone(raw.Value))
+	return nil
+}

@@ -1,0 +1,108 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"waybill/internal/campaign"
+	"waybill/internal/events"
+)
+
+// Campaigns brings out the snapshots of campaigns whose counters changed.
+type Campaigns struct {
+	db *DB
+}
+
+// NewCampaigns returns the store over a pool of the worker's role.
+func NewCampaigns(db *DB) *Campaigns { return &Campaigns{db} }
+
+// snapshotLock is held by the one worker that publishes snapshots.
+const snapshotLock = "waybill.snapshots"
+
+// Lead takes the publisher's lock for as long as fn runs and returns true, or
+// returns false at once when another process holds it.
+func (c *Campaigns) Lead(ctx context.Context, fn func(context.Context) error) (bool, error) {
+	conn, err := c.db.pool.Acquire(ctx)
+	if err != nil {
+		return false, translate(err, "electing the publisher of snapshots")
+	}
+	defer conn.Release()
+	var mine bool
+	if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock(hashtext($1))", snapshotLock).Scan(&mine); err != nil || !mine {
+		return false, translate(err, "electing the publisher of snapshots")
+	}
+	defer func() {
+		// The lock must not outlive this use of the connection.
+		unlock, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if _, err := conn.Exec(unlock, "SELECT pg_advisory_unlock(hashtext($1))", snapshotLock); err != nil {
+			_ = conn.Conn().Close(unlock)
+		}
+	}()
+	return true, fn(ctx)
+}
+
+const selectCells = `
+	SELECT shard, status, messages, reached, version FROM campaign_counters WHERE org_id = $1 AND campaign_id = $2`
+
+// Snapshots returns up to limit campaigns that changed since they were last
+// published.
+func (c *Campaigns) Snapshots(ctx context.Context, limit int, now time.Time) ([]events.CampaignStatus, error) {
+	rows, err := c.db.pool.Query(ctx, "SELECT org_id, campaign_id FROM dirty_campaigns($1)", limit)
+	if err != nil {
+		return nil, translate(err, "looking for changed campaigns")
+	}
+	type dirty struct {
+		Org events.OrgID
+		ID  string
+	}
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[dirty])
+	if err != nil {
+		return nil, translate(err, "looking for changed campaigns")
+	}
+	out := make([]events.CampaignStatus, 0, len(list))
+	for _, d := range list {
+		s, err := c.snapshot(ctx, d.Org, d.ID, now)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func (c *Campaigns) snapshot(ctx context.Context, org events.OrgID, id string, now time.Time) (s events.CampaignStatus, err error) {
+	err = c.db.InOrg(ctx, org, "reading a campaign's counters", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, selectCells, org, id)
+		if err != nil {
+			return err
+		}
+		var cells []campaign.Counter
+		var version, v int64
+		cell := campaign.Counter{Cell: campaign.Cell{Org: org, Campaign: id}}
+		_, err = pgx.ForEachRow(rows, []any{&cell.Shard, &cell.Status, &cell.Messages, &cell.Reached, &v}, func() error {
+			cells = append(cells, cell)
+			version += v
+			return nil
+		})
+		s = campaign.Snapshot(org, id, cells, version, now)
+		return err
+	})
+	return s, err
+}
+
+const markPublished = `
+	UPDATE campaign_counters SET published_version = version
+	WHERE org_id = $1 AND campaign_id = $2 AND version > published_version
+		AND (SELECT sum(version) FROM campaign_counters WHERE org_id = $1 AND campaign_id = $2) = $3`
+
+// Published takes note that a snapshot is out. If the counters have moved on
+// meanwhile nothing is noted, and the next snapshot follows.
+func (c *Campaigns) Published(ctx context.Context, s *events.CampaignStatus) error {
+	return c.db.InOrg(ctx, s.Org, "noting a published snapshot", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, markPublished, s.Org, s.CampaignID, s.Version)
+		return err
+	})
+}

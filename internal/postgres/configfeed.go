@@ -1,0 +1,137 @@
+package postgres
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"waybill/internal/events"
+)
+
+// ConfigFeed is the truth about signers and senders that the router publishes.
+// Close it to give up the lead.
+type ConfigFeed struct {
+	db   *DB
+	mu   sync.Mutex
+	lead *pgxpool.Conn // holds the lock; nil while another process leads
+}
+
+// NewConfigFeed returns the feed over a pool of the router's role.
+func NewConfigFeed(db *DB) *ConfigFeed { return &ConfigFeed{db: db} }
+
+const feedLock = "waybill.config"
+
+// Lead returns true while this process holds the lock of the one publisher. It
+// asks the server each time, so a lost connection is noticed at once.
+func (c *ConfigFeed) Lead(ctx context.Context) (bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.lead != nil {
+		if err := c.lead.Ping(ctx); err != nil {
+			c.drop()
+			return false, translate(err, "keeping the lead of the configuration")
+		}
+		return true, nil
+	}
+	conn, err := c.db.pool.Acquire(ctx)
+	if err != nil {
+		return false, translate(err, "electing the publisher of the configuration")
+	}
+	var mine bool
+	if err := conn.QueryRow(ctx, "SELECT pg_try_advisory_lock(hashtext($1))", feedLock).Scan(&mine); err != nil || !mine {
+		conn.Release()
+		return false, translate(err, "electing the publisher of the configuration")
+	}
+	c.lead = conn
+	return true, nil
+}
+
+// Close gives up the lead.
+func (c *ConfigFeed) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.drop()
+}
+
+// drop ends the connection: the lock goes with it.
+func (c *ConfigFeed) drop() {
+	if c.lead == nil {
+		return
+	}
+	conn := c.lead.Hijack()
+	c.lead = nil
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx)
+}
+
+// Version changes with every change of accounts, tokens and senders.
+func (c *ConfigFeed) Version(ctx context.Context) (int64, error) {
+	var v int64
+	err := c.db.pool.QueryRow(ctx, "SELECT version FROM config_version").Scan(&v)
+	return v, translate(err, "reading the configuration's version")
+}
+
+const (
+	selectSigners = `
+		SELECT a.provider, a.purpose, a.name, t.id, t.algorithm, t.sealed
+		FROM accounts a LEFT JOIN account_tokens t ON t.account_id = a.id AND t.removed_at IS NULL
+		WHERE a.removed_at IS NULL ORDER BY a.provider, a.purpose, a.name, t.created_at, t.id`
+	selectAllSenders = `
+		SELECT id, org_id, kind, value, shared, lower(valid), upper(valid), coalesce(voice_redirect, '') FROM senders ORDER BY id`
+)
+
+// All returns the body of every key that the config topic should hold, read in
+// one snapshot.
+func (c *ConfigFeed) All(ctx context.Context) (map[string]any, error) {
+	all := map[string]any{}
+	opts := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err := pgx.BeginTxFunc(ctx, c.db.pool, opts, func(tx pgx.Tx) error {
+		if err := readSigners(ctx, tx, all); err != nil {
+			return err
+		}
+		return readSenders(ctx, tx, all)
+	})
+	return all, translate(err, "reading the configuration")
+}
+
+func readSigners(ctx context.Context, tx pgx.Tx, all map[string]any) error {
+	rows, err := tx.Query(ctx, selectSigners)
+	if err != nil {
+		return err
+	}
+	signers := map[string]*events.ConfigSigner{}
+	var s events.ConfigSigner
+	var id, algorithm *string
+	var sealed []byte
+	_, err = pgx.ForEachRow(rows, []any{&s.Provider, &s.Purpose, &s.Name, &id, &algorithm, &sealed}, func() error {
+		known := signers[s.Key()]
+		if known == nil {
+			known = &events.ConfigSigner{Provider: s.Provider, Purpose: s.Purpose, Name: s.Name}
+			signers[s.Key()] = known
+			all[s.Key()] = known
+		}
+		if id != nil {
+			known.Tokens = append(known.Tokens, events.ConfigToken{ID: *id, Algorithm: *algorithm, Sealed: append([]byte(nil), sealed...)})
+		}
+		return nil
+	})
+	return err
+}
+
+func readSenders(ctx context.Context, tx pgx.Tx, all map[string]any) error {
+	rows, err := tx.Query(ctx, selectAllSenders)
+	if err != nil {
+		return err
+	}
+	var s events.ConfigSender
+	_, err = pgx.ForEachRow(rows, []any{&s.ID, &s.Org, &s.Kind, &s.Value, &s.Shared, &s.From, &s.To, &s.VoiceRedirect}, func() error {
+		sender := s
+		all[sender.Key()] = &sender
+		return nil
+	})
+	return err
+}

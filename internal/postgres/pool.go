@@ -1,0 +1,124 @@
+// Package postgres is the only room that talks to PostgreSQL: the pool, the
+// transactions that name one organisation at a time, the translation of
+// errors, and the stores that the other rooms declare as small interfaces.
+// Rules live in the domain rooms; this one only reads, locks and writes.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"waybill/internal/config"
+	"waybill/internal/fault"
+	"waybill/migrations"
+)
+
+// Config is how to reach the database. The user in the URL is the role.
+type Config struct {
+	URL      config.Secret `env:"WAYBILL_DATABASE_URL" doc:"PostgreSQL, postgres://role:password@host/database; the user is the role"`
+	MaxConns int32         `env:"WAYBILL_DATABASE_MAX_CONNS" envDefault:"12" doc:"most connections that one process opens"`
+}
+
+// Validate reports what cannot work. It never quotes the URL.
+func (c *Config) Validate() error {
+	if c.URL == "" {
+		return errors.New("WAYBILL_DATABASE_URL: must be set, for example postgres://waybill_worker:...@db/waybill")
+	}
+	if _, err := pgxpool.ParseConfig(string(c.URL)); err != nil {
+		return errors.New("WAYBILL_DATABASE_URL: not a PostgreSQL URL (want postgres://role:password@host/database)")
+	}
+	if c.MaxConns < 2 {
+		return errors.New("WAYBILL_DATABASE_MAX_CONNS: want at least 2")
+	}
+	return nil
+}
+
+// DB is a pool of one role's connections. It is safe for concurrent use.
+type DB struct {
+	pool *pgxpool.Pool
+}
+
+// Limits that the server enforces on every statement, so that a lost client
+// or a stuck lock ends by itself. They are longer than any healthy statement.
+const (
+	statementTimeout = 20 * time.Second
+	idleTimeout      = 30 * time.Second
+	lockTimeout      = 10 * time.Second
+)
+
+// Open connects lazily: it fails only for a URL that cannot be used. Close the
+// pool with [DB.Close].
+func Open(ctx context.Context, c Config) (*DB, error) {
+	pc, err := pgxpool.ParseConfig(string(c.URL))
+	if err != nil {
+		return nil, errors.New("WAYBILL_DATABASE_URL: not a PostgreSQL URL")
+	}
+	if c.MaxConns > 0 {
+		pc.MaxConns = c.MaxConns
+	}
+	pc.MaxConnLifetime = time.Hour
+	pc.MaxConnLifetimeJitter = 6 * time.Minute
+	pc.ConnConfig.ConnectTimeout = 5 * time.Second
+	params := pc.ConnConfig.RuntimeParams
+	for name, d := range map[string]time.Duration{
+		"statement_timeout":                   statementTimeout,
+		"idle_in_transaction_session_timeout": idleTimeout,
+		"lock_timeout":                        lockTimeout,
+	} {
+		if params[name] == "" {
+			params[name] = fmt.Sprint(d.Milliseconds())
+		}
+	}
+	if params["application_name"] == "" {
+		params["application_name"] = "waybill"
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, fmt.Errorf("opening the database pool: %w", err)
+	}
+	return &DB{pool: pool}, nil
+}
+
+// Close closes the pool after its connections were given back.
+func (db *DB) Close() { db.pool.Close() }
+
+// ErrOldSchema is returned when migrations are missing.
+var ErrOldSchema = errors.New("the database schema is older than this program: run `waybill migrate up`")
+
+// Check returns nil when the database answers and its schema is new enough.
+func (db *DB) Check(ctx context.Context) error {
+	var version int64
+	err := db.pool.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied").Scan(&version)
+	if isUndefinedTable(err) {
+		return fault.Wrap(fault.Unavailable, "old_schema", ErrOldSchema)
+	}
+	if err != nil {
+		return translate(err, "checking the schema")
+	}
+	if version < migrations.Version {
+		return fault.Wrap(fault.Unavailable, "old_schema", ErrOldSchema)
+	}
+	return nil
+}
+
+// inTx runs fn in a transaction and commits it. Serialization failures and
+// deadlocks are tried again; fn must therefore have no other effects.
+func (db *DB) inTx(ctx context.Context, what string, fn func(pgx.Tx) error) error {
+	for attempt := 1; ; attempt++ {
+		err := pgx.BeginFunc(ctx, db.pool, fn)
+		if err == nil {
+			return nil
+		}
+		if !isRetryable(err) || attempt == maxAttempts {
+			return translate(err, what)
+		}
+		if err := backOff(ctx, attempt); err != nil {
+			return translate(err, what)
+		}
+	}
+}

@@ -1,0 +1,102 @@
+// Package provider is the contract of an outside party that calls Waybill:
+// verify a request, name its evidence, parse its payload. One folder below it
+// holds all knowledge of one party; providertest is the suite they must pass.
+//
+// Verification happens at the edge with nothing but a snapshot of signers in
+// memory; parsing happens in the router, on what was kept. Neither does I/O.
+package provider
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"waybill/internal/events"
+	"waybill/internal/tenantmap"
+)
+
+// Request is one request as ingest read it. Nothing in it is to be trusted.
+type Request struct {
+	Kind   events.Kind // what the path is for
+	Method string
+	URI    string // request URI, byte for byte; never rebuilt from parts
+	Header http.Header
+	Body   []byte // raw, bounded
+	At     time.Time
+}
+
+// Secret is one way to sign that a signer has.
+type Secret struct {
+	ID        string
+	Algorithm string // "" = the provider's own
+	Value     []byte
+}
+
+// Signer is a party whose signature is accepted, with the secrets that are
+// valid now: several during a rotation.
+type Signer struct {
+	Name    string // AC..., endpoint name
+	Secrets []Secret
+}
+
+// Knowledge is how sure a look-up of a signer is.
+type Knowledge uint8
+
+// Known: here it is. Unknown: the snapshot is complete and fresh, and it is
+// not in it. Unsure: the snapshot may be missing something.
+const (
+	Unsure Knowledge = iota
+	Unknown
+	Known
+)
+
+// Signers is the snapshot of who may sign. It is safe for concurrent use.
+type Signers interface {
+	// Signer looks one signer up by name.
+	Signer(p events.Provider, name string) (Signer, Knowledge)
+	// Signers returns every signer of a provider, for those whose requests do
+	// not name one. Known with an empty list cannot happen.
+	Signers(p events.Provider) ([]Signer, Knowledge)
+}
+
+// Verified is what a genuine request is kept under.
+type Verified struct {
+	Signer  string          // whose signature it was
+	Key     string          // the provider's resource id: the Kafka key; never empty
+	Headers []events.Header // those that were signed or name the event, names in lower case
+}
+
+// Verifier tells genuine requests from others. It is safe for concurrent use.
+type Verifier interface {
+	// Provider names the party.
+	Provider() events.Provider
+	// Verify returns what the request is kept under, or a fault: Unverified
+	// (false, missing or stale), Unregistered (the signer is not one of ours)
+	// or Unavailable (cannot tell now), with one of Reasons as its reason.
+	// A request that is signed but makes no sense is verified: its parser
+	// will say what is wrong with it.
+	Verify(ctx context.Context, r *Request, signers Signers) (Verified, error)
+	// Reasons returns the closed set of reasons, for counters that start at zero.
+	Reasons() []string
+}
+
+// Parsed is what one kept request says.
+type Parsed struct {
+	EventID  events.EventID
+	Evidence tenantmap.Evidence // empty for events of no organisation
+	// Exactly one of the following is set; its ids, receipt, times of receipt
+	// and positions are filled in by the router.
+	Message *events.Message
+	Billing *events.Billing
+}
+
+// Parser reads what was kept. It is safe for concurrent use.
+type Parser interface {
+	// Provider names the party.
+	Provider() events.Provider
+	// Parse returns what the request says. An error is of class Invalid with
+	// a constant reason, for a dead letter; Parsed then holds the event id
+	// and evidence as far as they could be read, so that the dead letter can
+	// be found under the id that it names.
+	Parse(raw *events.Raw) (Parsed, error)
+}

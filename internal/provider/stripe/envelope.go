@@ -1,0 +1,139 @@
+package stripe
+
+import (
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+
+	"waybill/internal/events"
+)
+
+// envelope is what every event has, of either kind. Each field is kept as it
+// is written, so that one of an unexpected type does not spoil the others and
+// no number is ever taken for more than it is.
+type envelope struct {
+	ID       json.RawMessage `json:"id"`
+	Object   json.RawMessage `json:"object"`
+	Type     json.RawMessage `json:"type"`
+	Version  json.RawMessage `json:"api_version"`
+	Account  json.RawMessage `json:"account"`
+	Created  json.RawMessage `json:"created"`
+	LiveMode json.RawMessage `json:"livemode"`
+	Data     json.RawMessage `json:"data"`           // snapshot events
+	Related  json.RawMessage `json:"related_object"` // thin events
+	Context  json.RawMessage `json:"context"`        // thin events: the account
+}
+
+// data is what a snapshot event carries.
+type data struct {
+	Object   json.RawMessage `json:"object"`
+	Previous json.RawMessage `json:"previous_attributes"`
+}
+
+// object is what is read of the object that an event is about.
+type object struct {
+	ID       json.RawMessage `json:"id"`
+	Customer json.RawMessage `json:"customer"`
+	Status   json.RawMessage `json:"status"`
+}
+
+// name returns whose request it was, live or test, and the id of the object
+// that it is about, for the raw record. Events of one object so keep one
+// partition. A body that cannot be read still gets a key.
+func name(body []byte) (signer, key string) {
+	var e envelope
+	_ = json.Unmarshal(body, &e) // the parser will say what is wrong with it
+	signer = "unknown"
+	switch string(e.LiveMode) {
+	case "true":
+		signer = "live"
+	case "false":
+		signer = "test"
+	}
+	if key = e.about(); key == "" {
+		key = id(e.ID)
+	}
+	if key == "" {
+		key = "stripe/" + signer
+	}
+	return signer, key
+}
+
+// about returns the id of the object that the event is about, "" if it has none.
+func (e *envelope) about() string {
+	if about := id(member[object](member[data](e.Data).Object).ID); about != "" {
+		return about
+	}
+	return id(member[object](e.Related).ID)
+}
+
+// member reads a nested object; one that is absent or something else is empty.
+func member[T any](raw json.RawMessage) T {
+	var v T
+	if len(raw) > 0 && raw[0] == '{' {
+		_ = json.Unmarshal(raw, &v) // cannot fail: it was part of valid JSON, and every field takes anything
+	}
+	return v
+}
+
+// text returns a JSON string, made storable, "" for anything else.
+func text(raw json.RawMessage) string {
+	var s string
+	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return events.Text(s)
+}
+
+// maxID bounds Stripe's ids, which are part of keys; Stripe promises 255.
+const maxID = 255
+
+// id returns an id, "" for anything that is not one.
+func id(raw json.RawMessage) string {
+	s := text(raw)
+	if len(s) > maxID {
+		return ""
+	}
+	for i := range len(s) {
+		c := s[i]
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '_' && c != '-' && c != '.' {
+			return ""
+		}
+	}
+	return s
+}
+
+// idOrObject returns an id that stands as such or within the expanded object.
+func idOrObject(raw json.RawMessage) string {
+	if s := id(raw); s != "" {
+		return s
+	}
+	return id(member[object](raw).ID)
+}
+
+var errTime = errors.New("not a time")
+
+// maxUnix is the last second of the year 9999, after which no time can be
+// written as RFC 3339.
+const maxUnix = 253402300799
+
+// created reads an event's time: unix seconds, or RFC 3339 in thin events.
+// Absent is the zero time.
+func created(raw json.RawMessage) (time.Time, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return time.Time{}, nil
+	}
+	if raw[0] == '"' {
+		t, err := time.Parse(time.RFC3339Nano, text(raw))
+		if err != nil || t.Unix() < 0 || t.Unix() > maxUnix {
+			return time.Time{}, errTime
+		}
+		return t.UTC(), nil
+	}
+	s, err := strconv.ParseInt(string(raw), 10, 64)
+	if err != nil || s < 0 || s > maxUnix {
+		return time.Time{}, errTime
+	}
+	return time.Unix(s, 0).UTC(), nil
+}

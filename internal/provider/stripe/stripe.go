@@ -1,0 +1,145 @@
+// Package stripe verifies and reads Stripe's webhooks.
+//
+// Verification is Stripe-Signature: a time and one or more HMAC-SHA256 values
+// over that time and the raw body, each keyed with a whole whsec_ text. Any
+// good value of any registered endpoint suffices; the time must be near ours
+// on either side. Stripe's own libraries accept times in the future: this one
+// does not, so that a stolen request cannot be kept for later.
+//
+// The package promises that a body it accepts is, byte for byte, one that was
+// signed within the tolerance. It never does I/O, never needs an API version
+// that it knows, and never puts a value of a request into an error.
+package stripe
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"net/http"
+	"slices"
+	"time"
+
+	"waybill/internal/events"
+	"waybill/internal/fault"
+	"waybill/internal/provider"
+)
+
+var (
+	_ provider.Verifier = (*Stripe)(nil)
+	_ provider.Parser   = (*Stripe)(nil)
+	_ provider.Parser   = Parser{}
+)
+
+// Tolerance is how far a signature's time may be from ours, as Stripe advises.
+const Tolerance = 300 * time.Second
+
+// Reasons of a refusal.
+const (
+	reasonMissingSignature   = "missing_signature"   // no Stripe-Signature
+	reasonMalformedSignature = "malformed_signature" // not one time and a few values
+	reasonBadSignature       = "bad_signature"       // no value is that of a registered secret
+	reasonStale              = "stale"               // well signed, but too long ago or in the future
+	reasonNoSecret           = "no_secret"           // no endpoint is registered
+	reasonUnsureSecret       = "unsure_secret"       // the endpoint may be registered
+	reasonEmptySecret        = "empty_secret"        // an endpoint has no secret that could be used: an operator must act
+)
+
+// The headers that are read and kept.
+const (
+	headerSignature   = "Stripe-Signature"
+	headerContentType = "Content-Type"
+)
+
+// Stripe verifies requests, and reads them. It is immutable and safe for
+// concurrent use.
+type Stripe struct {
+	Parser
+	tolerance int64 // seconds
+}
+
+// New returns a Stripe that takes signatures whose time is at most tolerance,
+// in whole seconds, before or after the request; usually [Tolerance].
+func New(tolerance time.Duration) *Stripe {
+	return &Stripe{tolerance: int64(tolerance / time.Second)}
+}
+
+// Reasons returns the closed set of reasons.
+func (s *Stripe) Reasons() []string {
+	return []string{
+		reasonMissingSignature, reasonMalformedSignature, reasonBadSignature, reasonStale,
+		reasonNoSecret, reasonUnsureSecret, reasonEmptySecret,
+	}
+}
+
+// Verify implements [provider.Verifier]. A request names no endpoint, so the
+// secrets of all are tried. The signature is checked before the time: stale
+// then means a genuine request that is late, or a clock that is wrong.
+func (s *Stripe) Verify(_ context.Context, r *provider.Request, signers provider.Signers) (provider.Verified, error) {
+	sig, err := signatureOf(r.Header)
+	if err != nil {
+		return provider.Verified{}, err
+	}
+	endpoints, knowledge := signers.Signers(events.Stripe)
+	if knowledge == provider.Unknown {
+		return provider.Verified{}, fault.New(fault.Unregistered, reasonNoSecret)
+	}
+	if !signed(sig, endpoints, r.Body) {
+		return provider.Verified{}, refusal(endpoints, knowledge)
+	}
+	if age := r.At.Unix() - sig.at; age > s.tolerance || -age > s.tolerance {
+		return provider.Verified{}, fault.New(fault.Unverified, reasonStale)
+	}
+	signer, key := name(r.Body)
+	return provider.Verified{Signer: signer, Key: key, Headers: kept(r.Header)}, nil
+}
+
+// signed tells whether a secret of one of the endpoints made one of the values.
+func signed(sig signature, endpoints []provider.Signer, body []byte) bool {
+	var sum [sha256.Size]byte
+	for _, endpoint := range endpoints {
+		for _, secret := range endpoint.Secrets {
+			if !usable(secret) {
+				continue
+			}
+			mac := hmac.New(sha256.New, secret.Value)
+			mac.Write([]byte(sig.time))
+			mac.Write([]byte("."))
+			mac.Write(body)
+			want := mac.Sum(sum[:0])
+			for i := range sig.values {
+				if hmac.Equal(want, sig.values[i][:]) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// usable tells whether a secret can verify: an empty one would let anybody sign.
+func usable(s provider.Secret) bool {
+	return len(s.Value) > 0 && (s.Algorithm == "" || s.Algorithm == "hmac-sha256")
+}
+
+// refusal says why no secret matched: the request is false only if every
+// endpoint that it may have come from could be asked.
+func refusal(endpoints []provider.Signer, knowledge provider.Knowledge) error {
+	for _, endpoint := range endpoints {
+		if !slices.ContainsFunc(endpoint.Secrets, usable) {
+			return fault.New(fault.Unavailable, reasonEmptySecret)
+		}
+	}
+	if knowledge != provider.Known || len(endpoints) == 0 {
+		return fault.New(fault.Unavailable, reasonUnsureSecret)
+	}
+	return fault.New(fault.Unverified, reasonBadSignature)
+}
+
+// kept returns the headers that the raw record keeps.
+func kept(h http.Header) []events.Header {
+	hs := []events.Header{{Key: "stripe-signature", Value: []byte(h.Get(headerSignature))}}
+	if v := h.Get(headerContentType); v != "" {
+		hs = append(hs, events.Header{Key: "content-type", Value: []byte(v)})
+	}
+	return hs
+}

@@ -1,0 +1,49 @@
+package twilio_test
+
+import (
+	"net/http"
+	"testing"
+
+	"waybill/internal/events"
+	"waybill/internal/provider"
+	"waybill/internal/provider/providertest"
+	"waybill/internal/provider/twilio"
+)
+
+func TestSuite(t *testing.T) {
+	t.Parallel()
+	tw := newTwilio(t)
+	// No escapes in the bodies: %2B and %2b would be two spellings of one value.
+	status := "AccountSid=" + account + "&From=12345&MessageSid=" + messageID + "&MessageStatus=delivered&To=67890"
+	inbound := "AccountSid=" + account + "&Body=hello+there&From=12345&MessageSid=" + messageID + "&To=67890"
+	object := `{"AccountSid":"` + account + `","MessageSid":"` + messageID + `","MessageStatus":"sent"}`
+
+	signForm := func(r *provider.Request, secret []byte) {
+		r.Header.Set("X-Twilio-Signature", sign(string(secret), baseURL+r.URI, decodeForm(string(r.Body))))
+	}
+	signURL := func(r *provider.Request, secret []byte) {
+		r.Header.Set("X-Twilio-Signature", sign(string(secret), baseURL+r.URI, nil))
+	}
+	request := func(kind events.Kind, method, uri, contentType, body string) provider.Request {
+		return provider.Request{
+			Kind: kind, Method: method, URI: uri, Body: []byte(body), At: received,
+			Header: http.Header{"Content-Type": {contentType}, "I-Twilio-Idempotency-Token": {"one"}},
+		}
+	}
+	common := providertest.Case{
+		Verifier: tw, Parser: twilio.Parser{}, Signer: account, Header: "X-Twilio-Signature",
+		Sign: signForm, SignsURI: true, SignsBody: true,
+	}
+	asForm, asInbound, asGet, asJSON := common, common, common, common
+	asForm.Name = "status as form"
+	asForm.Request = request(events.KindMessageStatus, http.MethodPost, statusURI+"?wb="+echo, formType, status)
+	asInbound.Name = "inbound as form"
+	asInbound.Request = request(events.KindMessage, http.MethodPost, inboundURI, formType, inbound)
+	asGet.Name = "status as GET"
+	asGet.Request = request(events.KindMessageStatus, http.MethodGet, statusURI+"?"+status, "", "")
+	asGet.Sign, asGet.SignsBody = signURL, false
+	asJSON.Name = "status as JSON"
+	asJSON.Request = request(events.KindMessageStatus, http.MethodPost, withHash(statusURI, object), "application/json; charset=utf-8", object)
+	asJSON.Sign = signURL
+	providertest.Suite(t, asForm, asInbound, asGet, asJSON)
+}

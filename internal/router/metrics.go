@@ -1,0 +1,106 @@
+package router
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"waybill/internal/events"
+	"waybill/internal/tenantmap"
+)
+
+// metrics are the router's figures. Those that an alarm hangs on exist at zero
+// from the start.
+type metrics struct {
+	routed     *prometheus.CounterVec // provider
+	held       *prometheus.CounterVec // provider, state
+	violations *prometheus.CounterVec // kind
+	events     *prometheus.GaugeVec   // state
+	oldest     *prometheus.GaugeVec   // state
+	lookups    *prometheus.CounterVec // result
+	released   prometheus.Counter
+	unclaimed  prometheus.Counter
+	lost       prometheus.Counter
+	logBehind  prometheus.Counter
+}
+
+var heldStates = []events.Outcome{events.Parked, events.Quarantined, events.Dead}
+
+// violationKinds are the ways in which evidence crosses the border between
+// organisations. Any of them is worth waking somebody up.
+var violationKinds = []string{tenantmap.ReasonNotEntitled, tenantmap.ReasonContradiction, tenantmap.ReasonTaken}
+
+func newMetrics(reg prometheus.Registerer, cache *tenantmap.Cache) *metrics {
+	m := &metrics{
+		routed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waybill_router_routed_total", Help: "Events passed on with an organisation, or globally.",
+		}, []string{"provider"}),
+		held: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waybill_router_held_total", Help: "Events held, by state; an event that is held again counts again.",
+		}, []string{"provider", "state"}),
+		violations: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waybill_org_boundary_violations_total", Help: "Events whose evidence crosses the border between organisations. Alarm on any.",
+		}, []string{"kind"}),
+		events: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "waybill_held_events", Help: "Events held now, by state.",
+		}, []string{"state"}),
+		oldest: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "waybill_held_oldest_seconds", Help: "Age of the oldest held event, by state.",
+		}, []string{"state"}),
+		lookups: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waybill_tenantmap_lookups_total", Help: "Keys looked up, by whether the cache had them.",
+		}, []string{"result"}),
+		released: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "waybill_router_released_total", Help: "Held events published anew.",
+		}),
+		unclaimed: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "waybill_router_unclaimed_total", Help: "Parked events that became dead because nobody claimed them.",
+		}),
+		lost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "waybill_router_lost_records_total", Help: "Held events whose record retention took before they were replayed. Alarm on any.",
+		}),
+		logBehind: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "waybill_router_log_behind_total", Help: "Times a partition was refused because its log ends below what was applied. Alarm on any.",
+		}),
+	}
+	size := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "waybill_tenantmap_cache_bytes", Help: "About how many bytes the cache of the tenant map takes.",
+	}, func() float64 { return float64(cache.Bytes()) })
+	reg.MustRegister(m.routed, m.held, m.violations, m.events, m.oldest, m.lookups, m.released, m.unclaimed, m.lost, m.logBehind, size)
+	for _, p := range []events.Provider{events.Twilio, events.Stripe, events.Sender} {
+		m.routed.WithLabelValues(string(p))
+		for _, s := range heldStates {
+			m.held.WithLabelValues(string(p), string(s))
+		}
+	}
+	for _, s := range heldStates {
+		m.events.WithLabelValues(string(s))
+		m.oldest.WithLabelValues(string(s))
+	}
+	for _, k := range violationKinds {
+		m.violations.WithLabelValues(k)
+	}
+	m.lookups.WithLabelValues("hit")
+	m.lookups.WithLabelValues("miss")
+	return m
+}
+
+func (m *metrics) decided(p events.Provider, outcome events.Outcome, reason string) {
+	if outcome == "" {
+		m.routed.WithLabelValues(string(p)).Inc()
+		return
+	}
+	m.held.WithLabelValues(string(p), string(outcome)).Inc()
+	if outcome == events.Quarantined {
+		m.violations.WithLabelValues(reason).Inc()
+	}
+}
+
+func (m *metrics) setHeld(held []tenantmap.HeldState) {
+	now := map[events.Outcome]tenantmap.HeldState{}
+	for _, h := range held {
+		now[h.State] = h
+	}
+	for _, s := range heldStates {
+		m.events.WithLabelValues(string(s)).Set(float64(now[s].Events))
+		m.oldest.WithLabelValues(string(s)).Set(now[s].Oldest)
+	}
+}

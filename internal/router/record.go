@@ -1,0 +1,163 @@
+package router
+
+import (
+	"context"
+
+	"waybill/internal/events"
+	"waybill/internal/fault"
+	"waybill/internal/tenantmap"
+)
+
+// sent is one send record on its way into the map.
+type sent struct {
+	rec  *events.Record
+	send events.Send
+	tenantmap.Entry
+	outcome events.Outcome // "" = recorded
+}
+
+// record enters a batch of send records in the tenant map, sets held events
+// ready, and passes the sends on to the rows that they are about. The map
+// comes first: a crash behind it repeats the batch, which changes nothing.
+func (r *Router) record(ctx context.Context, records []events.Record) error {
+	sends := make([]sent, len(records))
+	for i := range records {
+		sends[i] = r.decode(&records[i])
+	}
+	if err := r.enter(ctx, sends); err != nil {
+		return err
+	}
+	var held []tenantmap.Held
+	var out []events.Record
+	for i := range sends {
+		s := &sends[i]
+		if s.outcome != "" {
+			held = append(held, s.held())
+			continue
+		}
+		m := s.message()
+		rec, err := m.Record()
+		if err != nil {
+			return err
+		}
+		out = append(out, rec)
+	}
+	if err := r.Store.Hold(ctx, held); err != nil {
+		return err
+	}
+	for i := range sends {
+		r.observeSend(&sends[i])
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return r.Publisher.Publish(ctx, out...)
+}
+
+func (r *Router) decode(rec *events.Record) sent {
+	s := sent{rec: rec}
+	var err error
+	s.send, err = events.DecodeSend(rec)
+	switch {
+	case err != nil:
+		s.outcome, s.Reason = events.Dead, fault.ReasonOf(err)
+	case s.send.Channel != events.SMS && s.send.Channel != events.WhatsApp:
+		s.outcome, s.Reason = events.Dead, reasonChannel
+	}
+	return s
+}
+
+// reasonChannel holds sends of channels that no worker applies yet; they can
+// be replayed once one does.
+const reasonChannel = "unsupported_channel"
+
+func (r *Router) enter(ctx context.Context, sends []sent) error {
+	entries := make([]tenantmap.Send, 0, len(sends))
+	at := make([]int, 0, len(sends))
+	for i := range sends {
+		if sends[i].outcome == "" {
+			entries = append(entries, entry(&sends[i].send))
+			at = append(at, i)
+		}
+	}
+	results, ready, err := r.Store.RecordSends(ctx, entries)
+	if err != nil {
+		return err
+	}
+	for j, e := range results {
+		s := &sends[at[j]]
+		s.Entry = e
+		switch e.Reason {
+		case "":
+			for _, k := range entries[j].Keys() {
+				r.cache.Put(k, tenantmap.Mapping{Org: s.send.Org, Row: e.Row, SentAt: entries[j].SentAt})
+			}
+		case tenantmap.ReasonTaken:
+			s.outcome = events.Quarantined
+		default:
+			s.outcome = events.Dead
+		}
+	}
+	if ready > 0 {
+		select {
+		case r.kick <- struct{}{}:
+		default:
+		}
+	}
+	return nil
+}
+
+func entry(s *events.Send) tenantmap.Send {
+	e := tenantmap.Send{Org: s.Org, Provider: s.Provider, ProviderID: s.ProviderID, MessageID: s.MessageID, Account: s.Account}
+	if s.ProviderID != "" {
+		e.Resource = tenantmap.ResourceKey(s.Provider, s.ProviderID)
+	}
+	if s.MessageID != "" {
+		e.Echo = tenantmap.EchoKey(s.MessageID)
+	}
+	if s.SentAt != nil {
+		e.SentAt = events.Millis(*s.SentAt)
+	}
+	return e
+}
+
+// message returns the send as an event of the message that it is about.
+func (s *sent) message() events.Message {
+	return events.Message{
+		EventID: s.send.ID(), Receipt: s.send.Receipt, Kind: events.KindSend, Provider: s.send.Provider,
+		Org: s.send.Org, Row: s.Row, ResolvedBy: "send",
+		ProviderID: s.send.ProviderID, MessageID: s.send.MessageID, Account: s.send.Account,
+		Channel: s.send.Channel, Direction: events.Outbound, From: s.send.From, To: s.send.To,
+		CampaignID: s.send.CampaignID, CustomerID: s.send.CustomerID,
+		Status: s.send.Status, ErrorCode: s.send.ErrorCode, SentAt: s.send.SentAt, ReceivedAt: s.send.ReceivedAt,
+		Raw: s.rec.Position(), Packed: events.Pack(s.rec),
+	}
+}
+
+func (s *sent) held() tenantmap.Held {
+	h := tenantmap.Held{
+		EventID: s.send.ID(), Receipt: s.send.Receipt, State: s.outcome, Reason: s.Reason,
+		Provider: events.Sender, Kind: events.KindSend, Signer: string(s.send.Org),
+		ReceivedAt: s.send.ReceivedAt, Raw: s.rec.Position(), Record: events.Pack(s.rec),
+	}
+	if s.send.Org == "" { // could not be read: an id of its own
+		h.EventID = events.NewEventID(events.Sender, "", events.KindSend, "receipt", string(s.send.Receipt))
+	}
+	if keys := entryKeys(&s.send); len(keys) > 0 {
+		h.Named = keys[0].String()
+	}
+	return h
+}
+
+func entryKeys(s *events.Send) []tenantmap.Key {
+	e := entry(s)
+	return e.Keys()
+}
+
+func (r *Router) observeSend(s *sent) {
+	r.metrics.decided(events.Sender, s.outcome, s.Reason)
+	if s.outcome != "" {
+		r.Log.Warn("send record held", "event_id", s.send.ID(), "org_id", s.send.Org, "outcome", s.outcome, "reason", s.Reason,
+			"topic", s.rec.Topic, "partition", s.rec.Partition, "offset", s.rec.Offset)
+	}
+}

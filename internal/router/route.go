@@ -1,0 +1,219 @@
+package router
+
+import (
+	"context"
+
+	"waybill/internal/events"
+	"waybill/internal/fault"
+	"waybill/internal/provider"
+	"waybill/internal/tenantmap"
+)
+
+// item is one raw record on its way to a decision.
+type item struct {
+	rec    *events.Record
+	raw    events.Raw
+	parsed provider.Parsed
+	id     events.EventID
+	fault  error // class Invalid: dead
+	tenantmap.Decision
+}
+
+// route decides for a batch of raw records and passes them on.
+func (r *Router) route(ctx context.Context, records []events.Record) error {
+	items := make([]item, len(records))
+	for i := range records {
+		items[i] = r.parse(&records[i])
+	}
+	if err := r.decide(ctx, items); err != nil {
+		return err
+	}
+	if err := r.hold(ctx, items); err != nil {
+		return err
+	}
+	return r.forward(ctx, items)
+}
+
+// parse reads one record. Whatever is wrong with it becomes a dead letter
+// under an id of its own, so that its neighbours go on.
+func (r *Router) parse(rec *events.Record) (it item) {
+	it.rec = rec
+	defer func() {
+		if p := recover(); p != nil {
+			r.Log.Error("a parser panicked, the record becomes a dead letter", "topic", rec.Topic, "partition", rec.Partition, "offset", rec.Offset)
+			it.fault = fault.New(fault.Invalid, "parser_panic")
+		}
+		if it.id == "" {
+			it.id = events.NewEventID(it.raw.Provider, it.raw.Signer, it.raw.Kind, "receipt", string(it.raw.Receipt))
+		}
+	}()
+	it.raw, it.fault = events.DecodeRaw(rec)
+	if it.fault != nil {
+		it.raw = events.Raw{Receipt: events.ReceiptOf(rec), Provider: "unknown", Kind: "unknown", ReceivedAt: rec.Time.UTC()}
+		return it
+	}
+	p, ok := r.parsers[it.raw.Provider]
+	if !ok {
+		it.fault = fault.New(fault.Invalid, "unknown_provider")
+		return it
+	}
+	it.parsed, it.fault = p.Parse(&it.raw)
+	it.id = it.parsed.EventID
+	return it
+}
+
+// global tells whether the event belongs to no organisation by its nature.
+func (it *item) global() bool { return it.parsed.Billing != nil }
+
+// decide resolves what has evidence, in one look-up for the batch.
+func (r *Router) decide(ctx context.Context, items []item) error {
+	facts, err := r.facts(ctx, items)
+	if err != nil {
+		return err
+	}
+	for i := range items {
+		it := &items[i]
+		switch {
+		case it.fault != nil:
+			it.Decision = tenantmap.Decision{Outcome: events.Dead, Reason: fault.ReasonOf(it.fault)}
+		case !it.global():
+			it.Decision = tenantmap.Resolve(&it.parsed.Evidence, &facts)
+		}
+	}
+	return nil
+}
+
+// facts looks up every key of the batch that the cache does not hold.
+func (r *Router) facts(ctx context.Context, items []item) (tenantmap.Facts, error) {
+	cached := map[tenantmap.Key]tenantmap.Mapping{}
+	asked := map[tenantmap.Key]bool{}
+	var keys []tenantmap.Key
+	for i := range items {
+		if items[i].fault != nil || items[i].global() {
+			continue
+		}
+		for _, k := range items[i].parsed.Evidence.Keys() {
+			if asked[k] {
+				continue
+			}
+			asked[k] = true
+			if m, ok := r.cache.Get(k); ok {
+				cached[k] = m
+				continue
+			}
+			keys = append(keys, k)
+		}
+	}
+	r.metrics.lookups.WithLabelValues("hit").Add(float64(len(cached)))
+	r.metrics.lookups.WithLabelValues("miss").Add(float64(len(keys)))
+	facts, err := r.Store.Lookup(ctx, keys)
+	if err != nil {
+		return facts, err
+	}
+	for k, m := range facts.Mappings {
+		r.cache.Put(k, m)
+	}
+	for k, m := range cached {
+		facts.Mappings[k] = m
+	}
+	return facts, nil
+}
+
+// hold keeps what does not go on. What looked unresolved is decided once more
+// under the locks of its keys, and may turn out to be resolved.
+func (r *Router) hold(ctx context.Context, items []item) error {
+	var parkings []tenantmap.Parking
+	var parked []*item
+	var held []tenantmap.Held
+	for i := range items {
+		it := &items[i]
+		switch it.Outcome {
+		case events.Parked:
+			parkings = append(parkings, tenantmap.Parking{Held: it.held(), Evidence: it.parsed.Evidence})
+			parked = append(parked, it)
+		case events.Quarantined, events.Dead:
+			held = append(held, it.held())
+		}
+	}
+	decisions, err := r.Store.Park(ctx, parkings)
+	if err != nil {
+		return err
+	}
+	for i, d := range decisions {
+		parked[i].Decision = d
+	}
+	if err := r.Store.Hold(ctx, held); err != nil {
+		return err
+	}
+	for i := range items {
+		r.observe(&items[i])
+	}
+	return nil
+}
+
+// held returns the event in the form in which it waits.
+func (it *item) held() tenantmap.Held {
+	h := tenantmap.Held{
+		EventID: it.id, Receipt: it.raw.Receipt, State: it.Outcome, Reason: it.Reason,
+		Provider: it.raw.Provider, Kind: it.raw.Kind, Signer: it.raw.Signer,
+		ReceivedAt: it.raw.ReceivedAt, Raw: it.rec.Position(), Record: events.Pack(it.rec),
+	}
+	if ev := &it.parsed.Evidence; len(ev.Resources) > 0 {
+		h.Named = ev.Resources[0].String()
+	}
+	if it.fault == nil {
+		h.Keys = it.parsed.Evidence.Keys()
+	}
+	return h
+}
+
+// forward publishes what has a home.
+func (r *Router) forward(ctx context.Context, items []item) error {
+	out := make([]events.Record, 0, len(items))
+	for i := range items {
+		it := &items[i]
+		if it.Outcome != "" {
+			continue
+		}
+		rec, err := it.resolved()
+		if err != nil {
+			return err
+		}
+		out = append(out, rec)
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return r.Publisher.Publish(ctx, out...)
+}
+
+// resolved returns the event as it goes on.
+func (it *item) resolved() (events.Record, error) {
+	if b := it.parsed.Billing; b != nil {
+		b.EventID, b.Receipt, b.ReceivedAt = it.id, it.raw.Receipt, it.raw.ReceivedAt
+		b.Raw, b.Packed = it.rec.Position(), events.Pack(it.rec)
+		return b.Record()
+	}
+	m := it.parsed.Message
+	m.EventID, m.Receipt, m.ReceivedAt = it.id, it.raw.Receipt, it.raw.ReceivedAt
+	m.Org, m.Row, m.ResolvedBy = it.Org, it.Row, it.By
+	m.Raw, m.Packed = it.rec.Position(), events.Pack(it.rec)
+	return m.Record()
+}
+
+// observe counts and logs one decision.
+func (r *Router) observe(it *item) {
+	r.metrics.decided(it.raw.Provider, it.Outcome, it.Reason)
+	attrs := []any{
+		"event_id", it.id, "provider", it.raw.Provider, "kind", it.raw.Kind,
+		"topic", it.rec.Topic, "partition", it.rec.Partition, "offset", it.rec.Offset,
+	}
+	switch it.Outcome {
+	case "":
+		r.Log.Debug("event routed", append(attrs, "org_id", it.Org, "resolved_by", it.By)...)
+	case events.Quarantined:
+		r.Log.Warn("event quarantined", append(attrs, "reason", it.Reason)...)
+	default:
+		r.Log.Info("event held", append(attrs, "outcome", it.Outcome, "reason", it.Reason)...)
+	}
+}

@@ -1,0 +1,202 @@
+// Package router turns what was received into what belongs to somebody. It
+// reads raw requests and send records, finds the organisation from evidence,
+// and publishes resolved events on the domain topics; what has no home is
+// held: parked, quarantined or dead. It alone parks, and it alone releases.
+//
+//	raw topics ──parse──> evidence ──look up──> organisation ──> domain topic
+//	                                    │
+//	sends topic ──> tenant map          └──> held ──(key recorded)──> raw topic again
+//	                    └── sets held events ready
+//
+// It works in batches: one look-up, one transaction for what is held, one
+// publish, then the offset. Everything it does may happen twice; the workers
+// tell a repeat by its receipt.
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"waybill/internal/bus"
+	"waybill/internal/events"
+	"waybill/internal/obs"
+	"waybill/internal/provider"
+	"waybill/internal/tenantmap"
+)
+
+// Config is what the router reads from the environment.
+type Config struct {
+	ParkMaxAge time.Duration `env:"WAYBILL_PARK_MAX_AGE" envDefault:"72h" doc:"a parked event older than this becomes dead with the reason unclaimed; a late send record still frees it"`
+	CacheBytes int           `env:"WAYBILL_ROUTER_CACHE_BYTES" envDefault:"67108864" doc:"most bytes that the cache of the tenant map takes"`
+}
+
+// Validate reports what cannot work.
+func (c *Config) Validate() error {
+	var errs []error
+	if c.ParkMaxAge <= 0 {
+		errs = append(errs, errors.New("WAYBILL_PARK_MAX_AGE: want a duration above zero, for example 72h"))
+	}
+	if c.CacheBytes < 1<<20 {
+		errs = append(errs, errors.New("WAYBILL_ROUTER_CACHE_BYTES: want at least 1048576"))
+	}
+	return errors.Join(errs...)
+}
+
+// Store is what the router needs of the database.
+type Store interface {
+	// Lookup returns what is on record about keys, in one round trip.
+	Lookup(ctx context.Context, keys []tenantmap.Key) (tenantmap.Facts, error)
+	// Park locks the keys of each event, decides again, and holds what still
+	// has no organisation. It returns the decisions.
+	Park(ctx context.Context, parkings []tenantmap.Parking) ([]tenantmap.Decision, error)
+	// Hold keeps quarantined and dead events.
+	Hold(ctx context.Context, held []tenantmap.Held) error
+	// RecordSends enters sends in the map and sets ready what waited for them.
+	RecordSends(ctx context.Context, sends []tenantmap.Send) (entries []tenantmap.Entry, ready int64, err error)
+	// ClaimReady leases events that are to be processed anew.
+	ClaimReady(ctx context.Context, limit int, lease time.Duration) (token string, claims []tenantmap.Claim, err error)
+	// DeleteReleased removes what was published anew under a lease.
+	DeleteReleased(ctx context.Context, token string, ids []events.EventID) error
+	// ExpireParked turns events parked since before t into dead ones.
+	ExpireParked(ctx context.Context, t time.Time) (int64, error)
+	// CountHeld returns the held events by state.
+	CountHeld(ctx context.Context) ([]tenantmap.HeldState, error)
+}
+
+// Positions keeps in the database how far the router has come.
+type Positions interface {
+	// Next returns the position of a partition, false if it is new.
+	Next(ctx context.Context, topic string, partition int) (int64, bool, error)
+	// Advance moves a position forward.
+	Advance(ctx context.Context, topic string, partition int, next int64) error
+}
+
+// Consumers makes a member of a consumer group.
+type Consumers interface {
+	// Consumer returns a member that gives topics' partitions to h.
+	Consumer(group string, topics []string, h bus.Handler) bus.Consumer
+}
+
+// HealthConsuming is the health check that is good once the router was given a
+// partition.
+const HealthConsuming = "router"
+
+// Options are the router's parts.
+type Options struct {
+	Config     Config
+	Parsers    []provider.Parser
+	Store      Store
+	Positions  Positions
+	Feed       ConfigSource
+	Publisher  bus.Publisher
+	Follower   bus.Follower
+	Consumers  Consumers
+	Log        *slog.Logger
+	Registerer prometheus.Registerer
+	Health     *obs.Health
+	Now        func() time.Time // nil = time.Now
+}
+
+// Router is the process. Make it with [New], run it with [Router.Run].
+type Router struct {
+	Options
+	parsers map[events.Provider]provider.Parser
+	cache   *tenantmap.Cache
+	metrics *metrics
+	kick    chan struct{} // a send set held events ready
+}
+
+// New wires a router.
+func New(o Options) *Router {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	r := &Router{
+		Options: o,
+		parsers: map[events.Provider]provider.Parser{},
+		cache:   tenantmap.NewCache(o.Config.CacheBytes),
+		kick:    make(chan struct{}, 1),
+	}
+	for _, p := range o.Parsers {
+		r.parsers[p.Provider()] = p
+	}
+	r.metrics = newMetrics(o.Registerer, r.cache)
+	return r
+}
+
+// Run routes until ctx is done, then finishes the batches in hand.
+func (r *Router) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		err := r.Consumers.Consumer(events.GroupRouter, events.RouterTopics, r).Run(ctx)
+		if err != nil {
+			return fmt.Errorf("consuming raw topics: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error { return r.release(ctx) })
+	g.Go(func() error { return r.sweep(ctx) })
+	g.Go(func() error { return r.feed(ctx) })
+	return g.Wait()
+}
+
+// Open gives a partition of a raw topic or of the sends topic its processor.
+func (r *Router) Open(ctx context.Context, a bus.Assignment) (bus.Partition, error) {
+	next, known, err := r.Positions.Next(ctx, a.Topic, a.Partition)
+	if err != nil {
+		return nil, err
+	}
+	start, err := bus.Resume(a, next, known)
+	if err != nil {
+		r.metrics.logBehind.Inc()
+		return nil, err
+	}
+	r.Health.Set(HealthConsuming, nil)
+	handle := r.route
+	if a.Topic == events.TopicSends {
+		handle = r.record
+	}
+	return &partition{router: r, topic: a.Topic, number: a.Partition, start: start, next: start, handle: handle}, nil
+}
+
+// partition processes one partition and keeps its position.
+type partition struct {
+	router      *Router
+	topic       string
+	number      int
+	start, next int64
+	saved       time.Time
+	handle      func(context.Context, []events.Record) error
+}
+
+// saveEvery is how often a position is written; what lies behind it is merely
+// routed again.
+const saveEvery = time.Second
+
+func (p *partition) Start() int64 { return p.start }
+
+func (p *partition) Handle(ctx context.Context, records []events.Record) error {
+	if err := p.handle(ctx, records); err != nil {
+		return err
+	}
+	p.next = records[len(records)-1].Offset + 1
+	if now := p.router.Now(); now.Sub(p.saved) >= saveEvery {
+		p.saved = now
+		return p.router.Positions.Advance(ctx, p.topic, p.number, p.next)
+	}
+	return nil
+}
+
+func (p *partition) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := p.router.Positions.Advance(ctx, p.topic, p.number, p.next); err != nil {
+		p.router.Log.Warn("saving a position failed, records will be routed again", "topic", p.topic, "partition", p.number, "error", err)
+	}
+}

@@ -1,0 +1,107 @@
+package tenantmap
+
+import (
+	"time"
+
+	"waybill/internal/events"
+)
+
+// Held is an event without a home: parked until one of its keys is recorded,
+// quarantined because its evidence contradicts, or dead because it will never
+// work as it is. It keeps its raw record, so that it can be processed anew.
+type Held struct {
+	EventID    events.EventID
+	Receipt    events.ReceiptID
+	State      events.Outcome // Parked, Quarantined or Dead
+	Reason     string
+	Provider   events.Provider
+	Kind       events.Kind
+	Signer     string
+	Named      string // text of the resource key that the event names, "" if none
+	ReceivedAt time.Time
+	Raw        events.Position
+	Record     []byte // the raw record, packed; nil: read it at Raw
+	Keys       []Key  // every key that could free it
+}
+
+// Parking is an event that nothing on record resolves, as far as is known
+// without a lock.
+type Parking struct {
+	Held     Held
+	Evidence Evidence
+}
+
+// Send is a send record to be entered in the map.
+type Send struct {
+	Org        events.OrgID
+	Resource   Key // zero while intended
+	Echo       Key // zero without a message id
+	Provider   events.Provider
+	ProviderID string
+	MessageID  string
+	Account    string
+	SentAt     time.Time // zero if not known
+}
+
+// Entry is what became of a send record.
+type Entry struct {
+	Row    events.RowID // set when it was recorded
+	Reason string       // otherwise why not
+}
+
+// Why a send record was not entered.
+const (
+	ReasonTaken      = "taken_by_another_org" // quarantined: the id belongs to another organisation
+	ReasonUnknownOrg = "unknown_org"          // dead: there is no such organisation
+)
+
+// Claim is a held event that is to be processed anew. Token proves the lease.
+type Claim struct {
+	EventID events.EventID
+	Raw     events.Position
+	Record  []byte
+}
+
+// Keys returns the keys that the send records.
+func (s *Send) Keys() []Key {
+	keys := make([]Key, 0, 2)
+	if s.Resource != (Key{}) {
+		keys = append(keys, s.Resource)
+	}
+	if s.Echo != (Key{}) {
+		keys = append(keys, s.Echo)
+	}
+	return keys
+}
+
+// HeldState is how many events are held in a state, and the age of the oldest
+// in seconds.
+type HeldState struct {
+	State  events.Outcome
+	Events int64
+	Oldest float64
+}
+
+// HeldMessage returns a resolved message event in the form in which it waits.
+func HeldMessage(e *events.Message, state events.Outcome, reason string) Held {
+	h := Held{
+		EventID: e.EventID, Receipt: e.Receipt, State: state, Reason: reason,
+		Provider: e.Provider, Kind: e.Kind, Signer: e.Account, ReceivedAt: e.ReceivedAt, Raw: e.Raw, Record: e.Packed,
+	}
+	if e.ProviderID != "" {
+		h.Named = ResourceKey(e.Provider, e.ProviderID).String()
+	}
+	return h
+}
+
+// HeldBilling returns a billing event in the form in which it waits.
+func HeldBilling(e *events.Billing, state events.Outcome, reason string) Held {
+	h := Held{
+		EventID: e.EventID, Receipt: e.Receipt, State: state, Reason: reason,
+		Provider: events.Stripe, Kind: events.KindStripe, Signer: e.Mode, ReceivedAt: e.ReceivedAt, Raw: e.Raw, Record: e.Packed,
+	}
+	if e.Object != "" {
+		h.Named = ResourceKey(events.Stripe, e.Object).String()
+	}
+	return h
+}

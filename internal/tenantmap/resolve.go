@@ -1,0 +1,133 @@
+package tenantmap
+
+import (
+	"time"
+
+	"waybill/internal/events"
+)
+
+// Decision is where an event goes. With Outcome empty it goes to Org and Row;
+// otherwise it is held in that state for Reason.
+type Decision struct {
+	Outcome events.Outcome
+	Org     events.OrgID
+	Row     events.RowID
+	By      string // which evidence decided
+	Reason  string
+}
+
+// What decided.
+const (
+	ByResource = "resource"
+	ByEcho     = "echo"
+	BySender   = "sender"
+	ByAccount  = "account"
+)
+
+// Why an event is held.
+const (
+	ReasonNoMapping     = "no_mapping"          // parked: nothing on record names an organisation yet
+	ReasonNotEntitled   = "signer_not_entitled" // quarantined: the signer does not hold the organisation that the id belongs to
+	ReasonContradiction = "contradiction"       // quarantined: two pieces of evidence name different organisations
+	ReasonUnclaimed     = "unclaimed"           // dead: parked for longer than WAYBILL_PARK_MAX_AGE
+)
+
+// Resolve decides from evidence and facts, in this order: a known resource id
+// if the signer is entitled to its organisation as of the time it was sent;
+// for events that create rows also the sender's holder at the event's time,
+// then an account that belongs to one organisation alone.
+func Resolve(e *Evidence, f *Facts) Decision {
+	account := f.Accounts[AccountKey(e.Provider, e.Signer)]
+	if d, ok := byResource(e, f, account); ok {
+		return d
+	}
+	if !e.Creates {
+		return Decision{Outcome: events.Parked, Reason: ReasonNoMapping}
+	}
+	if d, ok := bySender(e, f, account); ok {
+		return d
+	}
+	if org, ok := onlyOrg(account, e.At); ok {
+		return e.created(org, ByAccount)
+	}
+	return Decision{Outcome: events.Parked, Reason: ReasonNoMapping}
+}
+
+func byResource(e *Evidence, f *Facts, account Account) (Decision, bool) {
+	var found Mapping
+	var by string
+	for _, k := range e.Resources {
+		m, ok := f.Mappings[k]
+		if !ok {
+			continue
+		}
+		if by != "" && (m.Org != found.Org || m.Row != found.Row) {
+			return quarantine(ReasonContradiction), true
+		}
+		if by == "" {
+			by = ByResource
+			if k.Kind == KeyEcho {
+				by = ByEcho
+			}
+		}
+		if found.SentAt.IsZero() {
+			found.SentAt = m.SentAt
+		}
+		found.Org, found.Row = m.Org, m.Row
+	}
+	if by == "" {
+		return Decision{}, false
+	}
+	at := found.SentAt
+	if at.IsZero() {
+		at = e.At
+	}
+	if !account.Entitled(found.Org, at) {
+		return quarantine(ReasonNotEntitled), true
+	}
+	return Decision{Org: found.Org, Row: found.Row, By: by}, true
+}
+
+func bySender(e *Evidence, f *Facts, account Account) (Decision, bool) {
+	var org events.OrgID
+	for _, k := range e.Senders {
+		for _, t := range f.Senders[k] {
+			if !t.Covers(e.At) {
+				continue
+			}
+			if org != "" && org != t.Org {
+				return quarantine(ReasonContradiction), true
+			}
+			org = t.Org
+		}
+	}
+	if org == "" {
+		return Decision{}, false
+	}
+	if !account.Entitled(org, e.At) {
+		return quarantine(ReasonNotEntitled), true
+	}
+	return e.created(org, BySender), true
+}
+
+func onlyOrg(a Account, at time.Time) (events.OrgID, bool) {
+	var org events.OrgID
+	for _, t := range a.Orgs {
+		if !t.Covers(at) {
+			continue
+		}
+		if org != "" && org != t.Org {
+			return "", false
+		}
+		org = t.Org
+	}
+	return org, org != "" && !a.Platform
+}
+
+func (e *Evidence) created(org events.OrgID, by string) Decision {
+	return Decision{Org: org, Row: events.DeriveRowID(org, e.Provider, e.ProviderID), By: by}
+}
+
+func quarantine(reason string) Decision {
+	return Decision{Outcome: events.Quarantined, Reason: reason}
+}

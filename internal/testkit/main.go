@@ -1,0 +1,58 @@
+// Package testkit gives tests the real things: a PostgreSQL with a fresh,
+// migrated database for every test, a broker, golden files. Only tests import
+// it.
+//
+// One private PostgreSQL serves all tests of a process. It starts with the
+// first test that asks and ends in [Main], so a package that uses it says
+//
+//	func TestMain(m *testing.M) { testkit.Main(m) }
+//
+// Nothing here is durable: a test that crashes servers starts its own with
+// package embedded.
+package testkit
+
+import (
+	"fmt"
+	"os"
+	"sync/atomic"
+	"testing"
+
+	"go.uber.org/goleak"
+)
+
+// underMain says that somebody will stop what the tests start.
+var underMain atomic.Bool
+
+// Option changes what [Main] does.
+type Option func(*run)
+
+type run struct {
+	leaks   bool
+	ignored []goleak.Option
+}
+
+// NoLeaks makes Main fail when goroutines are left after the tests.
+func NoLeaks(ignored ...goleak.Option) Option {
+	return func(r *run) { r.leaks, r.ignored = true, ignored }
+}
+
+// Main runs a package's tests, stops what they shared and exits.
+func Main(m *testing.M, options ...Option) {
+	var r run
+	for _, o := range options {
+		o(&r)
+	}
+	underMain.Store(true)
+	code := m.Run()
+	if err := stopShared(); err != nil {
+		fmt.Fprintln(os.Stderr, "testkit:", err)
+		code = max(code, 1)
+	}
+	if r.leaks && code == 0 { // a failed test leaves things running; its own message matters more
+		if err := goleak.Find(r.ignored...); err != nil {
+			fmt.Fprintln(os.Stderr, "testkit:", err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}

@@ -1,0 +1,180 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"waybill/internal/bus"
+	"waybill/internal/events"
+	"waybill/internal/fault"
+	"waybill/internal/tenantmap"
+)
+
+// position is where a partition stands: start is where its reading began, next
+// the position that the database keeps for it.
+type position struct {
+	worker      *Worker
+	topic       string
+	partition   int
+	start, next int64
+	unsure      bool // a transaction may have been committed without our knowing
+}
+
+// partition applies one partition's events of one domain.
+type partition[E any] struct {
+	position
+	domain domain[E]
+}
+
+// Start returns the offset to read from.
+func (p *partition[E]) Start() int64 { return p.start }
+
+// Close has nothing to give back: the position is in the database.
+func (p *partition[E]) Close() {}
+
+// Handle applies a batch and publishes its status events.
+func (p *partition[E]) Handle(ctx context.Context, records []events.Record) error {
+	if p.unsure {
+		if err := p.reread(ctx, records[len(records)-1].Offset+1); err != nil {
+			return err
+		}
+	}
+	good := make([]located[E], 0, len(records))
+	var dead []tenantmap.Held
+	for i := range records {
+		e, err := p.domain.decode(&records[i])
+		if err != nil {
+			dead = append(dead, undecodable(&records[i], err))
+			continue
+		}
+		if records[i].Offset < p.next {
+			p.domain.replay(&e)
+		}
+		good = append(good, located[E]{e, records[i].Offset})
+	}
+	if err := p.apply(ctx, good); err != nil {
+		return err
+	}
+	return p.hold(ctx, records[len(records)-1].Offset+1, dead)
+}
+
+// located is an event and the offset that it lies at.
+type located[E any] struct {
+	event  E
+	offset int64
+}
+
+// reread asks the database where the partition stands after a transaction of
+// which we do not know whether it was committed.
+func (p *position) reread(ctx context.Context, end int64) error {
+	next, known, err := p.worker.Ledger.Next(ctx, p.topic, p.partition)
+	if err != nil {
+		return err
+	}
+	if !known || next < p.next || next > max(p.next, end) {
+		return bus.ErrFenced
+	}
+	p.next, p.unsure = next, false
+	return nil
+}
+
+// apply applies a batch in one transaction. If that fails for good, it halves
+// the batch until the record that cannot be applied stands alone.
+func (p *partition[E]) apply(ctx context.Context, batch []located[E]) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	list := make([]E, len(batch))
+	for i := range batch {
+		list[i] = batch[i].event
+	}
+	f := p.fence(batch[len(batch)-1].offset + 1)
+	began := time.Now()
+	effect, err := p.attempt(ctx, f, list)
+	switch {
+	case err == nil:
+		p.next = f.Next
+		p.worker.metrics.batch(p.domain.name, len(list), time.Since(began), effect)
+		return p.publish(ctx, effect)
+	case errors.Is(err, bus.ErrFenced):
+		p.worker.metrics.fenced.Inc()
+		return err
+	case fault.ClassOf(err) != fault.Invalid:
+		p.unsure = true
+		return err
+	case len(batch) > 1:
+		half := len(batch) / 2
+		if err := p.apply(ctx, batch[:half]); err != nil {
+			return err
+		}
+		return p.apply(ctx, batch[half:])
+	}
+	i := p.domain.info(&list[0])
+	p.worker.Log.Error("an event cannot be applied and becomes a dead letter", "event_id", i.id, "org_id", i.org,
+		"topic", p.topic, "partition", p.partition, "offset", batch[0].offset, "reason", fault.ReasonOf(err), "error", err)
+	return p.hold(ctx, f.Next, []tenantmap.Held{p.domain.held(&list[0], events.Dead, fault.ReasonOf(err))})
+}
+
+// attempt turns a panic of the domain's rules into a permanent error, so that
+// the record that causes it is found.
+func (p *partition[E]) attempt(ctx context.Context, f bus.Fence, list []E) (effect events.Effect, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.worker.Log.Error("applying panicked", "topic", p.topic, "partition", p.partition, "stack", string(debug.Stack()))
+			err = fault.New(fault.Invalid, "apply_panic")
+		}
+	}()
+	return p.domain.apply(ctx, f, list)
+}
+
+func (p *position) fence(next int64) bus.Fence {
+	return bus.Fence{Topic: p.topic, Partition: p.partition, At: p.next, Next: max(p.next, next)}
+}
+
+// hold keeps dead events and moves behind them.
+func (p *position) hold(ctx context.Context, next int64, held []tenantmap.Held) error {
+	if len(held) == 0 {
+		return nil
+	}
+	f := p.fence(next)
+	if err := p.worker.Ledger.Hold(ctx, f, held); err != nil {
+		p.unsure = !errors.Is(err, bus.ErrFenced)
+		return err
+	}
+	p.next = f.Next
+	p.worker.metrics.dead.Add(float64(len(held)))
+	return nil
+}
+
+func (p *position) publish(ctx context.Context, effect events.Effect) error {
+	if len(effect.Status) == 0 {
+		return nil
+	}
+	records := make([]events.Record, len(effect.Status))
+	for i := range effect.Status {
+		rec, err := effect.Status[i].Record()
+		if err != nil {
+			return err
+		}
+		records[i] = rec
+	}
+	if err := p.worker.Publisher.Publish(ctx, records...); err != nil {
+		return fmt.Errorf("publishing status events: %w", err)
+	}
+	p.worker.metrics.published.Add(float64(len(records)))
+	return nil
+}
+
+// undecodable returns a record that no worker understands as a dead event. Its
+// own record is kept: that is what a replay publishes again.
+func undecodable(rec *events.Record, err error) tenantmap.Held {
+	receipt := events.ReceiptOf(rec)
+	return tenantmap.Held{
+		EventID: events.NewEventID("unknown", "", "unknown", "receipt", string(receipt)), Receipt: receipt,
+		State: events.Dead, Reason: fault.ReasonOf(err), Provider: "unknown", Kind: "unknown",
+		ReceivedAt: rec.Time.UTC(), Raw: rec.Position(), Record: events.Pack(rec),
+	}
+}

@@ -1,0 +1,125 @@
+// Package worker is the apply loop that the domains share: a batch of resolved
+// events becomes one transaction, then status events, then an acknowledged
+// offset, in this order. A crash between any two of them repeats the batch; the
+// ledger in the database tells what was applied, the timeline what must be
+// published again.
+//
+//	fetch ─> decode ─> apply (fence, ids, rows, counters, timeline) ─> publish ─> commit
+//	            │         │ permanent error: halve until one record stands alone
+//	            └> dead <─┘
+//
+// It never applies under a position that another worker has taken, and it
+// never drops an event because the database or the broker is away.
+package worker
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+
+	"waybill/internal/bus"
+	"waybill/internal/events"
+	"waybill/internal/obs"
+	"waybill/internal/tenantmap"
+)
+
+// Ledger keeps the position of every partition and what no domain can apply.
+type Ledger interface {
+	// Next returns the position of a partition, false if it is new.
+	Next(ctx context.Context, topic string, partition int) (int64, bool, error)
+	// Plant makes a new partition's position known.
+	Plant(ctx context.Context, topic string, partition int, at int64) error
+	// Hold passes the fence and keeps dead events.
+	Hold(ctx context.Context, f bus.Fence, held []tenantmap.Held) error
+}
+
+// Messages applies message events. See bus.ErrFenced and package fault for errors.
+type Messages interface {
+	Apply(ctx context.Context, f bus.Fence, batch []events.Message) (events.Effect, error)
+}
+
+// Billing applies Stripe events.
+type Billing interface {
+	Apply(ctx context.Context, f bus.Fence, batch []events.Billing) (events.Effect, error)
+}
+
+// Consumers makes a member of a consumer group.
+type Consumers interface {
+	Consumer(group string, topics []string, h bus.Handler) bus.Consumer
+}
+
+// HealthConsuming is the health check that is good once the workers were given
+// a partition.
+const HealthConsuming = "workers"
+
+// Options are the workers' parts.
+type Options struct {
+	Ledger     Ledger
+	Messages   Messages
+	Billing    Billing
+	Campaigns  Campaigns
+	Timeline   Timeline
+	Publisher  bus.Publisher
+	Consumers  Consumers
+	Log        *slog.Logger
+	Registerer prometheus.Registerer
+	Health     *obs.Health
+	Now        func() time.Time // nil = time.Now
+}
+
+// Worker is the process. Make it with [New], run it with [Worker.Run].
+type Worker struct {
+	Options
+	metrics *metrics
+}
+
+// New wires a worker.
+func New(o Options) *Worker {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &Worker{Options: o, metrics: newMetrics(o.Registerer)}
+}
+
+// Run applies until ctx is done, then finishes the batches in hand.
+func (w *Worker) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		if err := w.Consumers.Consumer(events.GroupWorkers, events.WorkerTopics, w).Run(ctx); err != nil {
+			return fmt.Errorf("consuming domain topics: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error { return w.publishSnapshots(ctx) })
+	g.Go(func() error { return w.maintain(ctx) })
+	return g.Wait()
+}
+
+// Open gives a partition of a domain topic its processor.
+func (w *Worker) Open(ctx context.Context, a bus.Assignment) (bus.Partition, error) {
+	next, known, err := w.Ledger.Next(ctx, a.Topic, a.Partition)
+	if err != nil {
+		return nil, err
+	}
+	start, err := bus.Resume(a, next, known)
+	if err != nil {
+		w.metrics.logBehind.Inc()
+		return nil, err
+	}
+	if !known {
+		if err := w.Ledger.Plant(ctx, a.Topic, a.Partition, start); err != nil {
+			return nil, err
+		}
+		next = start
+	}
+	w.Health.Set(HealthConsuming, nil)
+	p := position{worker: w, topic: a.Topic, partition: a.Partition, start: start, next: next}
+	if a.Topic == events.TopicBilling {
+		return &partition[events.Billing]{position: p, domain: w.billing()}, nil
+	}
+	return &partition[events.Message]{position: p, domain: w.messages()}, nil
+}

@@ -1,0 +1,25 @@
+-- The roles that Waybill's processes log in as. None of them owns a table;
+-- passwords are the operator's to set (ALTER ROLE ... PASSWORD ...). Roles
+-- belong to the cluster, so a second database finds them there already. The
+-- owner needs CREATEROLE for this step only, or the roles made beforehand.
+-- Locks: none.
+-- +goose Up
+-- +goose StatementBegin
+DO $$
+DECLARE
+  role text;
+BEGIN
+  FOREACH role IN ARRAY ARRAY['waybill_router', 'waybill_worker', 'waybill_operator', 'waybill_readonly'] LOOP
+    BEGIN
+      EXECUTE format('CREATE ROLE %I LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE', role);
+    EXCEPTION WHEN duplicate_object OR unique_violation THEN
+      NULL;
+    END;
+  END LOOP;
+END
+$$;
+-- +goose StatementEnd
+CREATE EXTENSION IF NOT EXISTS btree_gist;
+GRANT USAGE ON SCHEMA public TO waybill_router, waybill_worker, waybill_operator, waybill_readonly;
+-- The schema's version is checked by every process at its start.
+GRANT SELECT ON goose_db_version TO waybill_router, waybill_worker, waybill_operator, waybill_readonly;
