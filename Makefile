@@ -48,7 +48,7 @@ race:
 vectors: ## replay the providers' recorded requests, print N of N for each
 	@sh scripts/vectors.sh
 
-proofs: ## run every property test with CHECKS cases (2000) and every interleaving test
+proofs: ## run every proof: TestProof*, interleavings, and property tests with CHECKS cases (2000)
 	@CHECKS=$(CHECKS) sh scripts/proofs.sh
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)

@@ -88,6 +88,8 @@ CREATE TRIGGER senders_changed AFTER INSERT OR UPDATE OR DELETE ON senders
 GRANT SELECT ON organizations, accounts, account_orgs, senders TO waybill_router, waybill_operator, waybill_readonly;
 GRANT SELECT ON organizations TO waybill_worker;
 GRANT SELECT ON account_tokens, config_version TO waybill_router, waybill_operator;
+-- Which tokens there are, without the tokens.
+GRANT SELECT (id, account_id, algorithm, created_at, removed_at) ON account_tokens TO waybill_readonly;
 GRANT INSERT ON organizations, accounts, account_tokens, account_orgs, senders TO waybill_operator;
 GRANT UPDATE (removed_at, platform) ON accounts TO waybill_operator;
 GRANT UPDATE (removed_at) ON account_tokens TO waybill_operator;

@@ -108,3 +108,5 @@ GRANT SELECT, INSERT, UPDATE ON applied_offsets TO waybill_router, waybill_worke
 GRANT SELECT, INSERT ON event_ids, event_duplicates TO waybill_router, waybill_worker;
 GRANT SELECT, INSERT ON events TO waybill_worker;
 GRANT SELECT ON applied_offsets, event_ids, event_duplicates, events TO waybill_operator, waybill_readonly;
+-- A dismissed event gets its final outcome from the operator.
+GRANT INSERT ON event_ids, event_duplicates TO waybill_operator;

@@ -1,28 +1,37 @@
 #!/bin/sh
-# Runs the proofs: every test that calls rapid, with CHECKS cases instead of
-# rapid's own 100, and every test with "Interleaving" in its name. They are
-# found in the source, so that a new one cannot be forgotten.
+# Runs the proofs: the tests named TestProof*, which say what they went through,
+# those with "Interleaving" or "WithoutTheLock" in their name, and every test that calls rapid,
+# with CHECKS cases instead of rapid's own 100. They are found in the source, so
+# that a new one cannot be forgotten.
 set -eu
 checks=${CHECKS:-2000}
-found=$(grep -rlE 'rapid\.(Make)?Check\(|^func Test[A-Za-z0-9_]*Interleaving' --include='*_test.go' . | xargs awk '
-	/^func Test/ { name = $2; sub(/\(.*/, "", name) }
-	/rapid\.(Make)?Check\(/ && name != ""       { print dir() " rapid " name }
-	/^func Test[A-Za-z0-9_]*Interleaving/       { print dir() " plain " name }
-	function dir(   d) { d = FILENAME; sub(/\/[^\/]*$/, "", d); return d }
-' | sort -u)
-[ -n "$found" ] || { echo "no proof was found" >&2; exit 1; }
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
 
-total=0
-for pkg in $(printf '%s\n' "$found" | cut -d' ' -f1 | sort -u); do
-	for how in rapid plain; do
-		names=$(printf '%s\n' "$found" | awk -v p="$pkg" -v h="$how" '$1 == p && $2 == h { print $3 }')
-		[ -n "$names" ] || continue
-		run="^($(printf '%s\n' "$names" | paste -sd'|' -))\$"
-		flags=
-		[ "$how" = rapid ] && flags="-rapid.checks=$checks"
-		# shellcheck disable=SC2086 # no flag must be no argument
-		go test -count=1 -timeout 15m -run "$run" "$pkg" $flags
-		total=$((total + $(printf '%s\n' "$names" | wc -l)))
-	done
-done
-echo "$total proofs hold"
+find . -name '*_test.go' -not -path './.*' -exec awk '
+	function emit(how,   d) { d = FILENAME; sub(/\/[^\/]*$/, "", d); print d, how, name }
+	FNR == 1                                { name = "" }
+	/^func /                                { name = "" }
+	/^func Test[A-Za-z0-9_]*\(/             { name = $2; sub(/\(.*/, "", name) }
+	name == ""                              { next }
+	/^func Test(Proof|.*[Ii]nterleaving|.*WithoutTheLock)/   { emit("plain") }
+	/rapid\.(Make)?Check\(/                 { emit("rapid") }
+' {} + | sort -u >"$tmp/all"
+# A proof that calls rapid runs once, with more cases.
+awk 'NR == FNR { if ($2 == "rapid") rapid[$1 $3] = 1; next } $2 == "rapid" || !rapid[$1 $3]' "$tmp/all" "$tmp/all" >"$tmp/proofs"
+[ -s "$tmp/proofs" ] || { echo "no proof was found" >&2; exit 1; }
+
+cut -d' ' -f1,2 "$tmp/proofs" | sort -u >"$tmp/runs"
+while read -r pkg how; do
+	names=$(awk -v p="$pkg" -v h="$how" '$1 == p && $2 == h { print $3 }' "$tmp/proofs" | paste -sd'|' -)
+	set -- "$pkg"
+	[ "$how" = rapid ] && set -- "$pkg" -rapid.checks="$checks"
+	if ! go test -count=1 -timeout 15m -v -run "^($names)\$" "$@" >"$tmp/out" 2>&1 </dev/null; then
+		cat "$tmp/out"
+		exit 1
+	fi
+	echo "$pkg"
+	awk '/^--- PASS: / { print "  " $3 " " $4 } / [a-z0-9_]+\.go:[0-9]+: / && !/\[rapid\]/ { sub(/^ *[a-z0-9_]+\.go:[0-9]+: */, "      "); print }
+		/\[rapid\] OK/ { match($0, /passed [0-9]+ tests/); print "      " substr($0, RSTART, RLENGTH) }' "$tmp/out"
+done <"$tmp/runs"
+echo "$(wc -l <"$tmp/proofs") proofs hold"

@@ -16,7 +16,7 @@ printf '%s\n' "$out" | awk '
 		done += n[1]; all += n[2]
 	}
 	END {
-		if (all == 0) { print "no vector was replayed"; exit 1 }
+		if (all == 0) { print "no vector was replayed: they are not part of the repository, set WAYBILL_VECTORS to their folder"; exit 1 }
 		printf "together %d of %d\n", done, all
 		exit done != all
 	}'

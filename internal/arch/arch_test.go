@@ -144,6 +144,16 @@ func TestCheckFindsViolations(t *testing.T) {
 			want:  "internal/obs: a.go:4 os.Getenv: only cmd/* and internal/config",
 		},
 		{
+			name:  "a secret that would print",
+			files: map[string]string{"internal/obs/a.go": doc + "package p\ntype C struct { P string `env:\"X_PASSWORD,required\" doc:\"x\"` }"},
+			want:  "internal/obs: a.go:3 X_PASSWORD is not a config.Secret",
+		},
+		{
+			name:  "a variable without a description",
+			files: map[string]string{"internal/obs/a.go": doc + "package p\ntype C struct { P string `env:\"X_PORT\"` }"},
+			want:  "internal/obs: a.go:3 X_PORT has no doc",
+		},
+		{
 			name:  "no package comment",
 			files: map[string]string{"internal/fault/a.go": "// Something else.\npackage p"},
 			want:  "internal/fault: has no package comment",

@@ -14,5 +14,7 @@
 // fails the test, so a new room is placed on purpose. It reads source text and
 // not the build, so build tags hide nothing; files of other modules, testdata
 // and hidden folders are left out. Test files may import any room, with the
-// exceptions that say so. No product code imports this package.
+// exceptions that say so. Beside the arrows it holds two rules that belong to
+// every room: only commands and internal/config touch the environment, and what
+// the environment fills is described and, if secret, hidden. No product code imports this package.
 package arch

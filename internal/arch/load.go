@@ -21,6 +21,7 @@ type Package struct {
 	Imports     map[string][]string // by product files: import path, without the module's name -> files
 	TestImports map[string][]string // by _test.go files
 	Environment []string            // where product files use [environment]: "file:line os.Getenv"
+	Settings    []string            // what is wrong with fields that the environment fills
 	Product     Files
 	Tests       Files
 }
@@ -129,6 +130,7 @@ func (p *Package) add(fsys fs.FS, name, module string) error {
 	}
 	if !isTest {
 		p.Environment = append(p.Environment, environmentUses(set, file)...)
+		p.Settings = append(p.Settings, settings(set, file)...)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"reflect"
 	"strings"
@@ -27,8 +28,9 @@ func (s Secret) String() string {
 	return hidden
 }
 
-// GoString hides the secret from %#v.
-func (s Secret) GoString() string { return s.String() }
+// Format hides the secret from every verb of fmt: one that does not fit a
+// text, such as %d, would print it raw in its complaint.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // LogValue hides the secret from slog.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
@@ -51,10 +53,10 @@ func Load(cfg any, src Source) error {
 		var agg env.AggregateError
 		if errors.As(err, &agg) {
 			for _, e := range agg.Errors {
-				errs = append(errs, describe(e))
+				errs = append(errs, describe(cfg, e))
 			}
 		} else {
-			errs = append(errs, describe(err))
+			errs = append(errs, describe(cfg, err))
 		}
 	}
 	for _, v := range validators(reflect.ValueOf(cfg)) {
@@ -69,16 +71,28 @@ func Load(cfg any, src Source) error {
 }
 
 // describe says which variable is wrong without quoting its value.
-func describe(err error) error {
+func describe(cfg any, err error) error {
 	var parse env.ParseError
 	var unset env.VarIsNotSetError
 	switch {
 	case errors.As(err, &parse):
-		return fmt.Errorf("%s: not a %s", parse.Name, parse.Type)
+		return fmt.Errorf("%s: want %s", variable(cfg, parse), parse.Type)
 	case errors.As(err, &unset):
 		return fmt.Errorf("%s: must be set", unset.Key)
 	}
 	return err
+}
+
+// variable returns the name of the variable that could not be parsed; the
+// library knows only the field. Fields that share name and type are all named.
+func variable(cfg any, parse env.ParseError) string {
+	var names []string
+	for _, f := range Fields(cfg) {
+		if f.field == parse.Name && f.Type == parse.Type.String() {
+			names = append(names, f.Name)
+		}
+	}
+	return strings.Join(names, " or ")
 }
 
 // validators returns the structs inside cfg, and cfg itself, that validate.
@@ -101,6 +115,8 @@ func validators(v reflect.Value) []Validator {
 // Field describes one variable, for the generated page.
 type Field struct {
 	Name, Default, Doc, Type string
+
+	field string // the struct's field
 }
 
 // Fields returns the variables of cfg in order.
@@ -113,7 +129,7 @@ func fields(t reflect.Type) []Field {
 	var out []Field
 	for f := range structFields(t) {
 		if name, _, _ := strings.Cut(f.Tag.Get("env"), ","); name != "" {
-			out = append(out, Field{name, f.Tag.Get("envDefault"), f.Tag.Get("doc"), f.Type.String()})
+			out = append(out, Field{name, f.Tag.Get("envDefault"), f.Tag.Get("doc"), f.Type.String(), f.Name})
 		} else if f.Type.Kind() == reflect.Struct {
 			out = append(out, fields(f.Type)...)
 		}

@@ -108,7 +108,7 @@ func TestPackUnpack(t *testing.T) {
 		got, err := events.Unpack(packed)
 		require.NoError(t, err)
 		require.Empty(t, cmp.Diff(want, got, cmpopts.EquateEmpty()))
-		for n := range len(packed) {
+		for n := range packed {
 			_, err := events.Unpack(packed[:n])
 			require.Error(t, err, "cut to %d of %d bytes", n, len(packed))
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"waybill/internal/fault"
@@ -39,16 +40,28 @@ const Intended = "intended"
 // ids spelled one way, the status filled in. The error says which field is
 // wrong and never quotes a value.
 func ParseSend(data []byte) (Send, error) {
-	var s Send
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if err := dec.Decode(&s); err != nil {
-		var typ *json.UnmarshalTypeError
-		if errors.As(err, &typ) {
-			return s, fmt.Errorf("field %s: want %s", typ.Field, typ.Type)
-		}
-		return s, errors.New("not a JSON object of a send record")
+	// The times are read apart: encoding/json does not name the field of a bad one.
+	var in struct {
+		Send
+		SentAt *string `json:"sent_at"`
 	}
-	return s, s.normalise()
+	if err := json.Unmarshal(data, &in); err != nil {
+		var typ *json.UnmarshalTypeError
+		if errors.As(err, &typ) && typ.Field != "" {
+			return in.Send, fmt.Errorf("%s: want a JSON string", strings.TrimPrefix(typ.Field, "Send."))
+		}
+		return in.Send, errors.New("not one JSON object of a send record")
+	}
+	s := in.Send
+	err := s.normalise()
+	if in.SentAt != nil {
+		at, terr := time.Parse(time.RFC3339, *in.SentAt)
+		if terr != nil {
+			return s, errors.Join(err, errors.New("sent_at: want a time as in RFC 3339, 2006-01-02T15:04:05Z"))
+		}
+		s.SentAt = &at
+	}
+	return s, err
 }
 
 func (s *Send) normalise() error {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
 	"waybill/internal/events"
@@ -77,7 +78,7 @@ func TestParseSendNamesTheFieldAndNotTheValue(t *testing.T) {
 		_, err := events.ParseSend([]byte("{" + strings.Join(parts, ",") + "}"))
 		require.ErrorContains(t, err, c.field, "%s=%s", c.field, c.value)
 		require.NotContains(t, err.Error(), leak)
-		require.NotContains(t, err.Error(), "events.", "Go's types mean nothing to a sender")
+		require.NotRegexp(t, `events\.|Send\.`, err.Error(), "Go's types mean nothing to a sender")
 	}
 	_, err := events.ParseSend([]byte(`{"org_id":"x","channel":"fax","provider":"y"}`))
 	for _, field := range []string{"org_id", "channel", "provider", "message_id"} {
@@ -110,7 +111,7 @@ func FuzzParseSend(f *testing.F) {
 		require.NoError(t, err)
 		again.Receipt, again.ReceivedAt = s.Receipt, s.ReceivedAt
 		require.Equal(t, s.ID(), again.ID())
-		require.Equal(t, s, again)
+		require.Empty(t, cmp.Diff(s, again))
 	})
 }
 

@@ -46,7 +46,8 @@ func (s *MessageStatus) Record() (Record, error) {
 // DecodeMessageStatus reads a record of the status topic.
 func DecodeMessageStatus(r *Record) (MessageStatus, error) {
 	var s MessageStatus
-	return s, decode(r, TypeMessageStatus, &s)
+	err := decode(r, TypeMessageStatus, &s)
+	return s, err
 }
 
 // CampaignStatus is a snapshot of a campaign's numbers. The topic is compacted:
@@ -77,5 +78,6 @@ func (s *CampaignStatus) Record() (Record, error) {
 // DecodeCampaignStatus reads a record of the campaigns' status topic.
 func DecodeCampaignStatus(r *Record) (CampaignStatus, error) {
 	var s CampaignStatus
-	return s, decode(r, TypeCampaignStatus, &s)
+	err := decode(r, TypeCampaignStatus, &s)
+	return s, err
 }

@@ -41,7 +41,7 @@ func badInputs(now time.Time) []badInput {
 	empty.Set("AccountSid", emptyAccount)
 
 	twoParams := twilioPost(statusPath+"?a=1&b=2", callback("sent"))
-	js := twilioJSON(statusPath, `{"MessageSid":"SM1"}`)
+	js := twilioJSON(statusPath, `{"AccountSid":"`+account+`","MessageSid":"SM1"}`)
 	event := stripePost(now, stripeBody)
 	stripeSigned := func(value string) []byte {
 		return event.without("Stripe-Signature").with("Stripe-Signature", value).bytes()
@@ -69,7 +69,7 @@ func badInputs(now time.Time) []badInput {
 			bytes(), 401, "twilio/bad_signature", nil},
 		{"5 the border moved", twilioPost(statusPath, merged).without(signature).with(signature, mac).bytes(), 403, "twilio/unknown_account", nil},
 		{"6 unknown account", twilioPost(statusPath, stranger).bytes(), 403, "twilio/unknown_account", nil},
-		{"9 JSON, body changed", change(js, func(r *request) { r.body = `{"MessageSid":"SM2"}` }), 401, "twilio/bad_body_hash", nil},
+		{"9 JSON, body changed", change(js, func(r *request) { r.body = strings.Replace(r.body, "SM1", "SM2", 1) }), 401, "twilio/bad_body_hash", nil},
 		{"9 JSON without its hash", change(js, func(r *request) { r.uri = statusPath }), 401, "twilio/missing_body_hash", nil},
 		{"10 empty secret", twilioPost(statusPath, empty).without(signature).
 			with(signature, twilioMAC("", publicURL+statusPath, empty)).bytes(), 503, "twilio/empty_secret", map[string]string{"Retry-After": "1"}},
@@ -185,13 +185,13 @@ func TestAccepted(t *testing.T) {
 		{"GET", request{method: http.MethodGet, uri: getURI, header: [][2]string{
 			{signature, twilioMAC(token, publicURL+getURI, url.Values{})},
 		}}, 204, events.TopicRawTwilio, events.KindMessageStatus},
-		{"JSON", twilioJSON(statusPath, `{"MessageSid":"SM1"}`), 204, events.TopicRawTwilio, events.KindMessageStatus},
+		{"JSON", twilioJSON(statusPath, `{"AccountSid":"`+account+`","MessageSid":"SM1"}`), 204, events.TopicRawTwilio, events.KindMessageStatus},
 		{"odd escapes", escaped, 200, events.TopicRawTwilio, events.KindMessage},
 		{"chunked", chunked, 204, events.TopicRawTwilio, events.KindMessageStatus},
 		{"identity", twilioPost(statusPath, callback("sent")).with("Content-Encoding", "identity"), 204, events.TopicRawTwilio, events.KindMessageStatus},
 		{"4 a name twice", twilioPost(statusPath, twice), 204, events.TopicRawTwilio, events.KindMessageStatus},
 		{"35 hostile text", twilioPost(statusPath, hostile), 204, events.TopicRawTwilio, events.KindMessageStatus},
-		{"35 deep JSON", twilioJSON(statusPath, strings.Repeat("[", 20_000)), 204, events.TopicRawTwilio, events.KindMessageStatus},
+		{"35 Stripe 20,000 deep", stripePost(now, strings.Repeat("[", 20_000)), 200, events.TopicRawStripe, events.KindStripe},
 		{"16 Stripe of an unknown version", stripePost(now, stripeBody), 200, events.TopicRawStripe, events.KindStripe},
 		{"17 Stripe not JSON", stripePost(now, "\x00 not JSON"), 200, events.TopicRawStripe, events.KindStripe},
 		{"35 Stripe 1e999", stripePost(now, `{"id":"evt_2","created":1e999}`), 200, events.TopicRawStripe, events.KindStripe},
@@ -268,6 +268,19 @@ func TestLengthBesideChunksSmugglesNothing(t *testing.T) {
 	records := h.broker.on(events.TopicRawTwilio)
 	require.Len(t, records, 1)
 	require.Equal(t, body, string(records[0].Value))
+}
+
+// Row 28: a caller that sends everything before it reads, and wants the
+// connection closed, is not reset on its way.
+func TestRefusedCallerMayFinish(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	r := stripePost(time.Now(), strings.Repeat("x", 4<<20)).with("Connection", "close")
+	c := dial(t, h.addr)
+	_, err := c.Write(r.bytes())
+	require.NoError(t, err)
+	require.Equal(t, 413, c.answer(t).status)
+	h.refusedOnce(t, 413, "stripe/body_too_large")
 }
 
 // Row 33: nothing tells one unknown path from another.

@@ -122,9 +122,13 @@ func (c *conn) Read(b []byte) (int, error) {
 }
 
 // Write implements [net.Conn]. What is written outside of the handler is
-// net/http's own refusal, in one piece.
+// net/http's own refusal, in one piece. It takes a header that stops in the
+// middle of a line for a broken one: such a caller is only slow.
 func (c *conn) Write(b []byte) (int, error) {
 	if !c.inHandler.Load() {
+		if c.timedOut.Load() {
+			return len(b), nil // closed without an answer, as in any other place of the header
+		}
 		if status := statusOf(b); status == errHeaderTooLarge.status {
 			c.refused(errHeaderTooLarge)
 		} else if status > 0 {

@@ -25,11 +25,25 @@ import (
 	"waybill/internal/seal"
 )
 
-// clock is a clock that a test can move.
-type clock struct{ ahead atomic.Int64 }
+// clock is a clock that a test can move and stop.
+type clock struct {
+	ahead   atomic.Int64
+	stopped atomic.Pointer[time.Time]
+}
 
-func (c *clock) now() time.Time          { return time.Now().Add(time.Duration(c.ahead.Load())) }
+func (c *clock) now() time.Time {
+	if at := c.stopped.Load(); at != nil {
+		return *at
+	}
+	return time.Now().Add(time.Duration(c.ahead.Load()))
+}
+
 func (c *clock) advance(d time.Duration) { c.ahead.Add(int64(d)) }
+
+func (c *clock) stop() {
+	at := c.now()
+	c.stopped.Store(&at)
+}
 
 // lines is a log that tests can read.
 type lines struct {

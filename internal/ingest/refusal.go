@@ -33,7 +33,7 @@ var (
 var (
 	errHeaderTooLarge = &protocolError{http.StatusRequestHeaderFieldsTooLarge, "header_too_large"}
 	errMalformed      = &protocolError{http.StatusBadRequest, "malformed"}
-	errHeaderTimeout  = &protocolError{http.StatusRequestTimeout, "header_timeout"} // closed without an answer
+	errHeaderTimeout  = &protocolError{0, "header_timeout"} // closed without an answer
 )
 
 // Reasons of refusals that fault's table decides.

@@ -88,7 +88,7 @@ func (s *sampler) offer(v *visit, status int, reason string) {
 	path, query, _ := strings.Cut(v.r.RequestURI, "?")
 	one := &Rejected{
 		Provider: v.provider(), Kind: v.kind(), Method: v.r.Method, Path: path[:min(len(path), samplePath)],
-		Query: queryNames(query), Headers: headerNames(v.r.Header), Reason: reason, Status: status, At: v.at,
+		Query: queryNames(query), Headers: headerNames(v.r.Header), Reason: reason, Status: status, At: events.Millis(v.at),
 	}
 	select {
 	case s.queue <- one:

@@ -41,7 +41,7 @@ func TestBrokerRefuses(t *testing.T) {
 // Row 39: the broker does not say in time whether it has the record.
 func TestBrokerIsSilent(t *testing.T) {
 	t.Parallel()
-	h := open(t, func(s *setup) { s.config.RequestTimeout = 100 * time.Millisecond })
+	h := open(t, func(s *setup) { s.config.RequestTimeout = 300 * time.Millisecond })
 	h.broker.failWith(func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) })
 	refused503(t, send(t, h.addr, stripePost(time.Now(), stripeBody).bytes()))
 	h.refusedOnce(t, 503, "stripe/publish_timeout")
@@ -70,21 +70,20 @@ func TestAnswersOnlyAfterTheAcknowledgement(t *testing.T) {
 func TestHalfClosedCallerIsServed(t *testing.T) {
 	t.Parallel()
 	h := open(t, nil)
-	asked, acknowledge := make(chan struct{}), make(chan struct{})
+	asked := make(chan struct{})
 	h.broker.failWith(func(ctx context.Context) error {
 		close(asked)
 		select {
-		case <-acknowledge:
-			return nil
-		case <-ctx.Done():
+		case <-ctx.Done(): // as net/http does once it has noticed
 			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+			return nil
 		}
 	})
 	c := dial(t, h.addr)
 	c.write(twilioPost(statusPath, callback("sent")).bytes())
 	<-asked
 	require.NoError(t, c.Conn.(interface{ CloseWrite() error }).CloseWrite())
-	close(acknowledge)
 	require.Equal(t, 204, c.answer(t).status)
 }
 
@@ -97,7 +96,7 @@ func TestInflightBound(t *testing.T) {
 	c := dial(t, h.addr)
 	c.write(stripePost(time.Now(), strings.Repeat("x", 20<<10)).bytes())
 	<-asked
-	require.EqualValues(t, 28<<10, h.counters(t, "waybill_ingest_inflight_bytes")[""])
+	require.Equal(t, map[string]float64{"": 28 << 10}, h.counters(t, "waybill_ingest_inflight_bytes"))
 	refused503(t, send(t, h.addr, twilioPost(statusPath, callback("sent")).bytes()))
 	require.Equal(t, map[string]float64{"twilio/overloaded": 1}, h.counters(t, refused))
 	close(acknowledge)
@@ -121,7 +120,7 @@ func TestInflightBoundWhileReading(t *testing.T) {
 // now is sent elsewhere.
 func TestDraining(t *testing.T) {
 	t.Parallel()
-	h := open(t, func(s *setup) { s.config.DrainDelay = 200 * time.Millisecond })
+	h := open(t, func(s *setup) { s.config.DrainDelay = 500 * time.Millisecond })
 	asked, acknowledge := make(chan struct{}), make(chan struct{})
 	h.broker.failWith(func(context.Context) error { close(asked); <-acknowledge; return nil })
 	inFlight := dial(t, h.addr)
@@ -139,7 +138,7 @@ func TestDraining(t *testing.T) {
 		refused503(t, a)
 		require.Equal(t, "close", a.header.Get("Connection"))
 	}
-	require.EqualValues(t, 2, h.counters(t, refused)["twilio/draining"])
+	require.Equal(t, map[string]float64{"none/unknown_path": 1, "twilio/draining": 2}, h.counters(t, refused))
 
 	close(acknowledge)
 	require.Equal(t, 204, inFlight.answer(t).status)
@@ -198,8 +197,8 @@ func TestStripeWithoutAnEndpoint(t *testing.T) {
 func TestUnusableSecretRaisesTheAlarm(t *testing.T) {
 	t.Parallel()
 	h := open(t, nil)
-	require.EqualValues(t, 1, h.counters(t, "waybill_ingest_signers_unusable")[""])
-	require.EqualValues(t, 3, h.counters(t, "waybill_ingest_signers")[""])
+	require.Equal(t, map[string]float64{"": 1}, h.counters(t, "waybill_ingest_signers_unusable"))
+	require.Equal(t, map[string]float64{"": 3}, h.counters(t, "waybill_ingest_signers"))
 	alarms := h.log.with(t, "a signer's secret cannot be used: its requests may be answered 503")
 	require.Len(t, alarms, 1)
 	require.Equal(t, "ERROR", alarms[0]["level"])
@@ -209,13 +208,16 @@ func TestUnusableSecretRaisesTheAlarm(t *testing.T) {
 // Row 30: bytes that come too slowly.
 func TestSlowHeader(t *testing.T) {
 	t.Parallel()
-	h := open(t, func(s *setup) { s.config.HeaderTimeout = 100 * time.Millisecond })
-	c := dial(t, h.addr)
-	c.write([]byte("POST " + statusPath + " HTTP/1.1\r\nHost: x\r\nX-Sl"))
-	_, err := c.read()
-	require.Error(t, err, "closed without an answer")
-	require.Eventually(t, func() bool { return h.counters(t, refused)["none/header_timeout"] == 1 }, waitFor, tick)
-	h.refusedOnce(t, 408, "none/header_timeout")
+	h := open(t, func(s *setup) { s.config.HeaderTimeout = 300 * time.Millisecond })
+	for n, header := range []string{"POST", "POST /x HTTP/1.1\r\n", "POST /x HTTP/1.1\r\nHost: x\r\nX-Sl"} {
+		c := dial(t, h.addr)
+		c.write([]byte(header))
+		_, err := c.read()
+		require.Error(t, err, "closed without an answer")
+		require.Eventually(t, func() bool { return h.counters(t, refused)["none/header_timeout"] == float64(n+1) }, waitFor, tick)
+	}
+	require.Len(t, h.counters(t, refused), 1)
+	require.Len(t, h.log.with(t, "request refused"), 3)
 	h.good(t)
 }
 
@@ -223,7 +225,7 @@ func TestSlowHeader(t *testing.T) {
 func TestSilentConnectionsAreNotCounted(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(s *setup) {
-		s.config.HeaderTimeout, s.config.IdleTimeout = 50*time.Millisecond, 50*time.Millisecond
+		s.config.HeaderTimeout, s.config.IdleTimeout = 300*time.Millisecond, 100*time.Millisecond
 	})
 	for _, first := range []string{"", string(twilioPost(statusPath, callback("sent")).bytes())} {
 		c := dial(t, h.addr)
@@ -240,7 +242,7 @@ func TestSilentConnectionsAreNotCounted(t *testing.T) {
 
 func TestSlowBody(t *testing.T) {
 	t.Parallel()
-	h := open(t, func(s *setup) { s.config.RequestTimeout = 150 * time.Millisecond })
+	h := open(t, func(s *setup) { s.config.RequestTimeout = 300 * time.Millisecond })
 	raw := twilioPost(statusPath, callback("sent")).bytes()
 	c := dial(t, h.addr)
 	c.write(raw[:len(raw)-10])

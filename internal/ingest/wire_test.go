@@ -28,7 +28,7 @@ const (
 	publicURL    = "https://hooks.example.com"
 	account      = "AC0123456789abcdef0123456789abcdef"
 	emptyAccount = "ACeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee"
-	token        = "0123456789abcdef0123456789abcdef"
+	token        = "f00dfeedf00dfeedf00dfeedf00dfeed"
 	stripeSecret = "whsec_waybill_test_secret"
 
 	statusPath  = "/api/webhooks/sms/status"
@@ -174,7 +174,7 @@ func twilioPost(uri string, params url.Values) request {
 // twilioJSON returns a genuine JSON request: its hash is in the signed URL.
 func twilioJSON(path, body string) request {
 	sum := sha256.Sum256([]byte(body))
-	uri := path + "?AccountSid=" + account + "&bodySHA256=" + hex.EncodeToString(sum[:])
+	uri := path + "?bodySHA256=" + hex.EncodeToString(sum[:])
 	return request{
 		method: http.MethodPost, uri: uri, body: body,
 		header: [][2]string{{"Content-Type", jsonType}, {signature, twilioMAC(token, publicURL+uri, nil)}},

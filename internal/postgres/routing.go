@@ -150,11 +150,14 @@ func (r *Routing) Park(ctx context.Context, parkings []tenantmap.Parking) ([]ten
 }
 
 func park(ctx context.Context, tx pgx.Tx, parkings []tenantmap.Parking) ([]tenantmap.Decision, error) {
-	keys := parkingKeys(parkings)
-	if err := lockKeys(ctx, tx, keys); err != nil {
+	if err := lockKeys(ctx, tx, parkingKeys(parkings)); err != nil {
 		return nil, err
 	}
-	facts, err := lookup(ctx, tx, keys)
+	return decideAndHold(ctx, tx, parkings)
+}
+
+func decideAndHold(ctx context.Context, tx pgx.Tx, parkings []tenantmap.Parking) ([]tenantmap.Decision, error) {
+	facts, err := lookup(ctx, tx, parkingKeys(parkings))
 	if err != nil {
 		return nil, err
 	}

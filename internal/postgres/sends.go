@@ -35,19 +35,24 @@ func (r *Routing) RecordSends(ctx context.Context, sends []tenantmap.Send) (entr
 		return nil, 0, nil
 	}
 	err = r.db.inTx(ctx, "recording sends", func(tx pgx.Tx) error {
-		entries, ready = nil, 0
-		known, err := readMappings(ctx, tx, sends)
-		if err != nil {
-			return err
-		}
-		var m mappings
-		entries = known.enter(sends, &m)
-		if len(m.rows) == 0 {
-			return nil
-		}
-		ready, err = m.write(ctx, tx)
+		var err error
+		entries, ready, err = record(ctx, tx, sends)
 		return err
 	})
+	return entries, ready, err
+}
+
+func record(ctx context.Context, tx pgx.Tx, sends []tenantmap.Send) ([]tenantmap.Entry, int64, error) {
+	known, err := readMappings(ctx, tx, sends)
+	if err != nil {
+		return nil, 0, err
+	}
+	var m mappings
+	entries := known.enter(sends, &m)
+	if len(m.rows) == 0 {
+		return entries, 0, nil
+	}
+	ready, err := m.write(ctx, tx)
 	return entries, ready, err
 }
 

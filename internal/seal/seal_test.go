@@ -55,7 +55,7 @@ func TestOpenRefuses(t *testing.T) {
 	require.ErrorIs(t, err, seal.ErrDamaged, "another account")
 	_, err = k.Open(append(sealed[:len(sealed):len(sealed)], 0), name)
 	require.ErrorIs(t, err, seal.ErrDamaged, "one byte more")
-	for n := range len(sealed) {
+	for n := range sealed {
 		_, err = k.Open(sealed[:n], name)
 		require.Error(t, err, "cut to %d bytes", n)
 	}
@@ -94,7 +94,7 @@ func TestParseKey(t *testing.T) {
 			require.NotContains(t, err.Error(), bad, "the error must not quote the key")
 		}
 	}
-	require.NotEqual(t, seal.NewKey(), seal.NewKey())
+	require.NotEqual(t, good, seal.NewKey())
 }
 
 // A sealed secret lies in PostgreSQL for years: what was sealed once must open

@@ -64,13 +64,15 @@ func byResource(e *Evidence, f *Facts, account Account) (Decision, bool) {
 		if by != "" && (m.Org != found.Org || m.Row != found.Row) {
 			return quarantine(ReasonContradiction), true
 		}
-		if by == "" {
+		// The provider's own id is named rather than the echo, and the earliest
+		// time counts: the order of the evidence decides nothing.
+		if by != ByResource {
 			by = ByResource
 			if k.Kind == KeyEcho {
 				by = ByEcho
 			}
 		}
-		if found.SentAt.IsZero() {
+		if found.SentAt.IsZero() || !m.SentAt.IsZero() && m.SentAt.Before(found.SentAt) {
 			found.SentAt = m.SentAt
 		}
 		found.Org, found.Row = m.Org, m.Row

@@ -18,12 +18,22 @@ func NormaliseSender(s string) string {
 	if rest, ok := strings.CutPrefix(s, whatsApp); ok {
 		return whatsApp + NormaliseSender(rest)
 	}
-	if !strings.HasPrefix(s, "+") {
-		return s
+	digits, international := strings.CutPrefix(s, "+")
+	if !international || isDigits(digits) {
+		return s // parsing again what is E.164 already could strip its leading zeros
 	}
 	n, err := phonenumbers.Parse(s, "")
 	if err != nil {
 		return s
 	}
 	return phonenumbers.Format(n, phonenumbers.E164)
+}
+
+func isDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return true
 }

@@ -1,6 +1,7 @@
 package kafkabus_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"golang.org/x/sync/errgroup"
 
 	"waybill/internal/bus"
 	"waybill/internal/bus/kafkabus"
@@ -69,6 +71,35 @@ func TestPublishSurvivesPassingFailures(t *testing.T) {
 			require.Equal(t, []string{"0", "1", "101", "2", "102", "3", "103", "4", "104", "5", "105"}, values)
 		})
 	}
+}
+
+// Calls larger than a request, several at once, on one partition, while
+// requests fail: one request at a time is what keeps the order.
+func TestPublishKeepsOrderAcrossRequests(t *testing.T) {
+	t.Parallel()
+	broker := startBroker(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "t"))
+	client := newClient(t, kafkabus.Config{Brokers: broker.ListenAddrs()})
+	broker.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Produce}, Err: kerr.NotEnoughReplicas, Count: 3})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var callers errgroup.Group
+	for c := range 4 {
+		records := make([]events.Record, 40)
+		for n := range records {
+			records[n] = events.Record{Topic: "t", Key: fmt.Append(nil, c), Value: bytes.Repeat([]byte{byte(n)}, 60<<10)}
+		}
+		callers.Go(func() error { return client.Publish(ctx, records...) })
+	}
+	require.NoError(t, callers.Wait())
+	next := map[string]byte{}
+	require.NoError(t, client.Scan(t.Context(), "t", func(batch []events.Record) error {
+		for _, rec := range batch {
+			require.Equal(t, next[string(rec.Key)], rec.Value[0])
+			next[string(rec.Key)]++
+		}
+		return nil
+	}))
+	require.Equal(t, map[string]byte{"0": 40, "1": 40, "2": 40, "3": 40}, next)
 }
 
 // A broker that goes away in the middle closes the connection: a plain EOF.

@@ -35,6 +35,7 @@ type generation struct {
 func (k *consumer) start(gen *kafka.Generation, members *sync.WaitGroup) {
 	g := &generation{gen: gen, commits: newCommits(gen)}
 	g.work, g.abandon = context.WithCancel(context.Background())
+	k.log.Info("joined generation", "generation", gen.ID, "partitions", len(g.commits.floor))
 	for topic, assigned := range gen.Assignments {
 		for _, a := range assigned {
 			r := newReader(k, g, topicPartition{topic, a.ID}, a.Offset)
@@ -52,7 +53,6 @@ func (k *consumer) start(gen *kafka.Generation, members *sync.WaitGroup) {
 		defer members.Done()
 		k.commitLoop(ctx, g)
 	})
-	k.log.Info("joined generation", "generation", gen.ID, "partitions", len(g.commits.floor))
 }
 
 // commitLoop commits what was handled, every commitInterval and once more

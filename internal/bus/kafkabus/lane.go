@@ -104,7 +104,9 @@ func (l *lane) send(batch []entry) {
 			return
 		}
 		l.client.metrics.retried.WithLabelValues(l.topic).Inc()
-		l.client.log.Debug("producing again", "topic", l.topic, "partition", l.partition, "records", len(batch), "error", err)
+		if p.failures == 0 { // a cluster that is away would fill the log
+			l.client.log.Warn("producing failed; trying again", "topic", l.topic, "partition", l.partition, "records", len(batch), "error", err)
+		}
 		if !p.wait(l.client.ctx) {
 			l.fail(batch, unavailable(err))
 			return

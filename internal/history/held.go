@@ -1,0 +1,64 @@
+package history
+
+import (
+	"time"
+
+	"waybill/internal/events"
+)
+
+// Held is an event without a home. Its JSON names are promises.
+type Held struct {
+	ID         events.EventID   `json:"event_id"`
+	State      events.Outcome   `json:"state"`
+	Reason     string           `json:"reason"`
+	Key        string           `json:"key"`    // the id that it names, else the first key that could free it
+	Org        *events.OrgID    `json:"org_id"` // null = not known
+	ReceivedAt time.Time        `json:"received_at"`
+	Provider   events.Provider  `json:"provider"`
+	Kind       string           `json:"type"`
+	Signer     string           `json:"verified_as,omitempty"`
+	Keys       []string         `json:"keys"` // every key that could free it
+	Ready      bool             `json:"ready"`
+	Attempts   int              `json:"attempts"` // how often it was held again
+	HeldAt     time.Time        `json:"held_at"`
+	Receipt    events.ReceiptID `json:"receipt_id"`
+	Kafka      events.Position  `json:"kafka"`
+}
+
+// Event returns the held event among other events.
+func (h *Held) Event() Event {
+	at, kafka := h.HeldAt, h.Kafka
+	return Event{
+		ID: h.ID, Provider: h.Provider, Type: h.Kind, ReceivedAt: h.ReceivedAt, Outcome: h.State, Reason: h.Reason,
+		VerifiedAs: h.Signer, Receipt: h.Receipt, Kafka: &kafka, HeldAt: &at, Ready: h.Ready,
+	}
+}
+
+// HeldFilter selects held events. What is empty selects all.
+type HeldFilter struct {
+	IDs   []string
+	State events.Outcome
+	Keys  []string // texts of keys, any of them
+	Org   events.OrgID
+}
+
+// HeldAct is what an operator does to held events.
+type HeldAct string
+
+// The acts.
+const (
+	ActReplay  HeldAct = "replay"  // process anew, through dedupe and merge
+	ActDismiss HeldAct = "dismiss" // final outcome ignored
+)
+
+// HeldChange is how many held events an act changed, by state.
+type HeldChange map[events.Outcome]int
+
+// Total sums the states.
+func (c HeldChange) Total() int {
+	n := 0
+	for _, k := range c {
+		n += k
+	}
+	return n
+}

@@ -1,0 +1,47 @@
+// Package history is what is on record, as operators read it: resources, the
+// events of each with their outcomes, what is held, the receipts that every
+// event came under. Stores fill these types; package operate arranges them.
+//
+// It is pure, and it never holds the text of a message.
+package history
+
+import (
+	"time"
+
+	"waybill/internal/events"
+)
+
+// Kinds of resources.
+const (
+	SMSMessage   = "sms_message"
+	Subscription = "subscription"
+)
+
+// Resource is a row that events are about. Its JSON names are promises.
+type Resource struct {
+	Kind       string           `json:"kind"`
+	ID         string           `json:"id"`          // row id; of a subscription Stripe's id
+	ProviderID string           `json:"provider_id"` // "" while intended
+	Status     string           `json:"status"`
+	ErrorCode  string           `json:"error_code"`
+	ErrorClass string           `json:"error_class,omitempty"`
+	Org        events.OrgID     `json:"org_id,omitempty"` // "" = global
+	Provider   events.Provider  `json:"provider"`
+	MessageID  string           `json:"message_id,omitempty"` // the sender's own
+	Account    string           `json:"account,omitempty"`
+	Channel    events.Channel   `json:"channel,omitempty"`
+	Direction  events.Direction `json:"direction,omitempty"`
+	Origin     string           `json:"origin,omitempty"`
+	From       string           `json:"from,omitempty"`
+	To         string           `json:"to,omitempty"`
+	Service    string           `json:"service,omitempty"`
+	CampaignID string           `json:"campaign_id,omitempty"`
+	CustomerID string           `json:"customer_id,omitempty"`
+	Mode       string           `json:"mode,omitempty"` // Stripe: live or test
+	Version    int64            `json:"version"`
+	SentAt     *time.Time       `json:"sent_at,omitempty"`
+	OccurredAt *time.Time       `json:"occurred_at,omitempty"`
+	ReceivedAt time.Time        `json:"received_at"`
+	UpdatedAt  time.Time        `json:"updated_at"`
+	Facts      map[string]any   `json:"facts,omitempty"`
+}

@@ -1,0 +1,71 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"waybill/internal/history"
+	"waybill/internal/postgres/dbq"
+)
+
+// standings lists where every receipt stands, so far as it was written since a
+// time. What is held is always listed: it may wait for longer.
+const standings = `
+	SELECT receipt_id, 'final', outcome FROM event_ids WHERE applied_at >= $1
+	UNION ALL SELECT receipt_id, 'held', state FROM held_events
+	UNION ALL SELECT receipt_id, 'duplicate', '' FROM event_duplicates WHERE received_at >= $1`
+
+// Standings calls fn with where every receipt stands that was settled since a
+// time, in one consistent view and no order; a receipt may come more than once.
+// It reads whole tables and keeps nothing in memory.
+func (s *Inspect) Standings(ctx context.Context, since time.Time, fn func(history.Standing)) error {
+	return s.db.snapshot(ctx, "reading what became of every receipt", true, func(tx pgx.Tx, _ *dbq.Queries) error {
+		rows, err := tx.Query(ctx, standings, since)
+		if err != nil {
+			return err
+		}
+		var st history.Standing
+		var class string
+		_, err = pgx.ForEachRow(rows, []any{&st.Receipt, &class, &st.Outcome}, func() error {
+			st.Class = classes[class]
+			fn(st)
+			return nil
+		})
+		return err
+	})
+}
+
+var classes = map[string]history.Class{"final": history.Final, "held": history.HeldNow, "duplicate": history.Duplicate}
+
+// recount compares every campaign's counters with its rows and returns what
+// differs, and how many campaigns there are.
+const recount = `
+	WITH counted AS (
+		SELECT org_id, campaign_id, status, sum(messages) AS n FROM campaign_counters WHERE medium = 'sms' GROUP BY 1, 2, 3),
+	recounted AS (
+		SELECT org_id, campaign_id, status, count(*) AS n FROM sms_messages WHERE campaign_id IS NOT NULL GROUP BY 1, 2, 3)
+	SELECT org_id, campaign_id, status, coalesce(c.n, 0)::bigint, coalesce(r.n, 0)::bigint
+	FROM counted c FULL JOIN recounted r USING (org_id, campaign_id, status)
+	WHERE coalesce(c.n, 0) <> coalesce(r.n, 0)
+	ORDER BY 1, 2, 3`
+
+// Recount compares every campaign's counters with its rows, in one consistent
+// view. It returns how many campaigns there are and every difference.
+func (s *Inspect) Recount(ctx context.Context) (campaigns int, differences []history.Difference, err error) {
+	err = s.db.snapshot(ctx, "recounting campaigns", true, func(tx pgx.Tx, _ *dbq.Queries) error {
+		if err := tx.QueryRow(ctx, "SELECT count(*) FROM sms_campaigns").Scan(&campaigns); err != nil {
+			return err
+		}
+		rows, err := tx.Query(ctx, recount)
+		if err != nil {
+			return err
+		}
+		differences, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (d history.Difference, err error) {
+			return d, row.Scan((*string)(&d.Org), &d.CampaignID, &d.Status, &d.Counter, &d.Recounted)
+		})
+		return err
+	})
+	return campaigns, differences, err
+}

@@ -1,0 +1,155 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"waybill/internal/events"
+	"waybill/internal/postgres"
+	"waybill/internal/tenantmap"
+	"waybill/internal/testkit"
+)
+
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// world is a database with two organisations and their accounts.
+type world struct {
+	db           testkit.DB
+	owner        *pgxpool.Pool // sees everything
+	orgA, orgB   events.OrgID
+	signA, signB string
+}
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	w := &world{
+		db: testkit.Database(t), orgA: events.OrgID(uuid.NewString()), orgB: events.OrgID(uuid.NewString()),
+		signA: "AC0000000000000000000000000000000a", signB: "AC0000000000000000000000000000000b",
+	}
+	w.owner = w.db.Pool(t, testkit.Owner)
+	for org, sid := range map[events.OrgID]string{w.orgA: w.signA, w.orgB: w.signB} {
+		account := uuid.NewString()
+		w.exec(t, "INSERT INTO organizations (id, name) VALUES ($1, 'test')", org)
+		w.exec(t, "INSERT INTO accounts (id, provider, name) VALUES ($1, 'twilio', $2)", account, sid)
+		w.exec(t, "INSERT INTO account_orgs (account_id, org_id, valid) VALUES ($1, $2, tstzrange(NULL, NULL))", account, org)
+	}
+	return w
+}
+
+func (w *world) exec(t testing.TB, sql string, args ...any) {
+	t.Helper()
+	_, err := w.owner.Exec(t.Context(), sql, args...)
+	require.NoError(t, err)
+}
+
+func (w *world) open(t testing.TB, role string) *postgres.DB {
+	t.Helper()
+	db, err := postgres.Open(t.Context(), postgres.Config{URL: config(w.db.URL(role)), MaxConns: 4})
+	require.NoError(t, err)
+	t.Cleanup(db.Close)
+	return db
+}
+
+// sid returns a message SID that ends in n.
+func sid(n int) string { return fmt.Sprintf("SM%032x", n) }
+
+// early is a status callback of org A's message n that came before its send record.
+func (w *world) early(n int) tenantmap.Parking {
+	ev := tenantmap.Evidence{
+		Provider: events.Twilio, Signer: w.signA, ProviderID: sid(n), At: noon,
+		Resources: []tenantmap.Key{tenantmap.ResourceKey(events.Twilio, sid(n))},
+	}
+	return tenantmap.Parking{Evidence: ev, Held: tenantmap.Held{
+		EventID: events.NewEventID(events.Twilio, w.signA, events.KindMessageStatus, sid(n), "sent", ""),
+		Receipt: events.NewReceiptID(), Provider: events.Twilio, Kind: events.KindMessageStatus, Signer: w.signA,
+		Named: ev.Resources[0].String(), ReceivedAt: noon, Raw: events.Position{Topic: events.TopicRawTwilio}, Record: []byte{1}, Keys: ev.Keys(),
+	}}
+}
+
+func (w *world) send(n int) tenantmap.Send {
+	return tenantmap.Send{
+		Org: w.orgA, Resource: tenantmap.ResourceKey(events.Twilio, sid(n)), Provider: events.Twilio, ProviderID: sid(n), Account: w.signA, SentAt: noon,
+	}
+}
+
+// lost tells whether the event waits and nobody will ever wake it.
+func (w *world) lost(t testing.TB, id events.EventID) bool {
+	t.Helper()
+	var lost bool
+	err := w.owner.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM held_events WHERE event_id = $1 AND NOT ready)", id).Scan(&lost)
+	require.NoError(t, err)
+	return lost
+}
+
+type parkFunc func(context.Context, pgx.Tx, []tenantmap.Parking) ([]tenantmap.Decision, error)
+
+// race plays one schedule of parking message n against recording its send, and
+// tells whether the wake-up was lost.
+func (w *world) race(t testing.TB, pool *pgxpool.Pool, n int, schedule []bool, park parkFunc) (lost, waited bool) {
+	t.Helper()
+	ctx := t.Context()
+	p := w.early(n)
+	var decisions []tenantmap.Decision
+	parker := begin(ctx, pool, func(ctx context.Context, tx pgx.Tx) (err error) {
+		decisions, err = park(ctx, tx, []tenantmap.Parking{p})
+		return err
+	})
+	recorder := begin(ctx, pool, func(ctx context.Context, tx pgx.Tx) error {
+		_, _, err := postgres.RecordIn(ctx, tx, []tenantmap.Send{w.send(n)})
+		return err
+	})
+	errs, waited := play(ctx, t, w.owner, schedule, [2]*actor{parker, recorder})
+	require.NoError(t, errs[0])
+	require.NoError(t, errs[1])
+	if decisions[0].Outcome == "" {
+		require.Equal(t, w.orgA, decisions[0].Org)
+		return false, waited
+	}
+	return w.lost(t, p.Held.EventID), waited
+}
+
+// The number of statements, commit included, of either transaction.
+const (
+	parkerSteps   = 8
+	unlockedSteps = 6
+	recorderSteps = 5
+)
+
+func TestParkingNeverLosesAWakeUpInAnyInterleaving(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	pool := w.db.Pool(t, testkit.Router)
+	schedules := interleavings(parkerSteps, recorderSteps)
+	waits := 0
+	for n, schedule := range schedules {
+		lost, waited := w.race(t, pool, n, schedule, postgres.ParkIn)
+		require.False(t, lost, "the wake-up is lost in the schedule %v", schedule)
+		if waited {
+			waits++
+		}
+	}
+	require.NotZero(t, waits, "the lock was never contended: the schedules do not test it")
+	t.Logf("%d interleavings, %d of them waited for the lock, 0 lost wake-ups", len(schedules), waits)
+}
+
+func TestParkingWithoutTheLockLosesWakeUps(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	pool := w.db.Pool(t, testkit.Router)
+	schedules := interleavings(unlockedSteps, recorderSteps)
+	lost := 0
+	for n, schedule := range schedules {
+		if l, _ := w.race(t, pool, n, schedule, postgres.ParkUnlockedIn); l {
+			lost++
+		}
+	}
+	require.NotZero(t, lost, "the race that the lock closes cannot be shown")
+	t.Logf("%d interleavings without the lock, %d lost wake-ups", len(schedules), lost)
+}

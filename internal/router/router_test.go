@@ -1,0 +1,352 @@
+package router_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+
+	"waybill/internal/bus"
+	"waybill/internal/bus/kafkabus"
+	"waybill/internal/config"
+	"waybill/internal/events"
+	"waybill/internal/obs"
+	"waybill/internal/postgres"
+	"waybill/internal/provider"
+	"waybill/internal/provider/stripe"
+	"waybill/internal/provider/twilio"
+	"waybill/internal/router"
+	"waybill/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m) }
+
+const patience = 20 * time.Second
+
+// rig is a running router over a real database and broker, with two
+// organisations A and B.
+type rig struct {
+	t            *testing.T
+	client       *kafkabus.Client
+	owner        *pgxpool.Pool
+	registry     *prometheus.Registry
+	orgA, orgB   events.OrgID
+	signA, signB string
+	messages     chan events.Message
+	billing      chan events.Billing
+	config       chan events.Record
+}
+
+type consumers struct{ client *kafkabus.Client }
+
+func (c consumers) Consumer(group string, topics []string, h bus.Handler) bus.Consumer {
+	return c.client.Consumer(kafkabus.ConsumerOptions{Group: group, Topics: topics, Handler: h})
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	db := testkit.Database(t)
+	log := slog.New(slog.DiscardHandler)
+	client, err := kafkabus.New(kafkabus.Config{Brokers: []string{testkit.Kafka(t)}}, log, nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = client.Close(context.Background()) })
+	g := &rig{
+		t: t, client: client, owner: db.Pool(t, testkit.Owner), registry: prometheus.NewRegistry(),
+		orgA: events.OrgID(uuid.NewString()), orgB: events.OrgID(uuid.NewString()),
+		signA: "AC0000000000000000000000000000000a", signB: "AC0000000000000000000000000000000b",
+		messages: make(chan events.Message, 100), billing: make(chan events.Billing, 100), config: make(chan events.Record, 100),
+	}
+	for org, sid := range map[events.OrgID]string{g.orgA: g.signA, g.orgB: g.signB} {
+		account := uuid.NewString()
+		g.exec("INSERT INTO organizations (id, name) VALUES ($1, 'test')", org)
+		g.exec("INSERT INTO accounts (id, provider, name) VALUES ($1, 'twilio', $2)", account, sid)
+		g.exec("INSERT INTO account_orgs (account_id, org_id, valid) VALUES ($1, $2, tstzrange(NULL, NULL))", account, org)
+	}
+	pool, err := postgres.Open(t.Context(), postgres.Config{URL: config.Secret(db.URL(testkit.Router)), MaxConns: 6})
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	feed := postgres.NewConfigFeed(pool)
+	t.Cleanup(feed.Close)
+	r := router.New(router.Options{
+		Config:  router.Config{ParkMaxAge: 72 * time.Hour, CacheBytes: 1 << 20},
+		Parsers: []provider.Parser{twilio.Parser{}, stripe.Parser{}},
+		Store:   postgres.NewRouting(pool), Positions: postgres.NewOffsets(pool, events.GroupRouter), Feed: feed,
+		Publisher: client, Follower: client, Consumers: consumers{client},
+		Log: log, Registerer: g.registry, Health: obs.NewHealth(),
+	})
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.Run(ctx) }()
+	t.Cleanup(func() { stop(); require.NoError(t, <-done) })
+	follow(g, events.TopicMessages, func(rec *events.Record) {
+		m, err := events.DecodeMessage(rec)
+		require.NoError(t, err)
+		g.messages <- m
+	})
+	follow(g, events.TopicBilling, func(rec *events.Record) {
+		b, err := events.DecodeBilling(rec)
+		require.NoError(t, err)
+		g.billing <- b
+	})
+	follow(g, events.TopicConfig, func(rec *events.Record) { g.config <- *rec })
+	return g
+}
+
+func follow(g *rig, topic string, fn func(*events.Record)) {
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = g.client.Follow(ctx, topic, func(records []events.Record, _ bool) {
+			for i := range records {
+				fn(&records[i])
+			}
+		})
+	}()
+	g.t.Cleanup(func() { stop(); <-done })
+}
+
+func (g *rig) exec(sql string, args ...any) {
+	g.t.Helper()
+	_, err := g.owner.Exec(context.Background(), sql, args...)
+	require.NoError(g.t, err)
+}
+
+func (g *rig) publish(records ...events.Record) {
+	g.t.Helper()
+	require.NoError(g.t, g.client.Publish(g.t.Context(), records...))
+}
+
+func sid(n int) string { return fmt.Sprintf("SM%032x", n) }
+
+// raw is a verified Twilio request as ingest keeps it.
+func raw(signer string, kind events.Kind, key string, form url.Values) events.Record {
+	r := events.Raw{
+		Receipt: events.NewReceiptID(), Provider: events.Twilio, Kind: kind, Signer: signer, Key: key, Method: "POST",
+		URI: "/api/webhooks/sms/status", Body: []byte(form.Encode()), ReceivedAt: events.Millis(time.Now()),
+		Headers: []events.Header{{Key: "content-type", Value: []byte("application/x-www-form-urlencoded")}},
+	}
+	return r.Record()
+}
+
+func status(signer string, n int, s string) events.Record {
+	return raw(signer, events.KindMessageStatus, sid(n), url.Values{
+		"MessageSid": {sid(n)}, "AccountSid": {signer}, "From": {"+15550100001"}, "To": {"+15550100002"}, "MessageStatus": {s},
+	})
+}
+
+func (g *rig) send(org events.OrgID, n int) events.Record {
+	s := events.Send{
+		Org: org, Channel: events.SMS, Provider: events.Twilio, ProviderID: sid(n), Status: "accepted",
+		Receipt: events.NewReceiptID(), ReceivedAt: time.Now(),
+	}
+	rec, err := s.Record()
+	require.NoError(g.t, err)
+	return rec
+}
+
+func next[T any](g *rig, from chan T) T {
+	g.t.Helper()
+	select {
+	case v := <-from:
+		return v
+	case <-time.After(patience):
+		require.FailNow(g.t, "nothing came")
+		panic("unreachable")
+	}
+}
+
+// check collects what does not hold yet.
+type check = require.TestingT
+
+// eventually tries again until fn holds. Nothing signals a row in a table.
+func eventually(g *rig, fn func(check)) {
+	g.t.Helper()
+	require.Eventually(g.t, func() bool {
+		var a attempt
+		func() {
+			defer func() {
+				if p := recover(); p != nil && p != errAttempt { //nolint:errorlint // our own panic
+					panic(p)
+				}
+			}()
+			fn(&a)
+		}()
+		return !a.failed
+	}, patience, 10*time.Millisecond)
+}
+
+// attempt is one try of a check; its failure ends the try and not the test.
+type attempt struct{ failed bool }
+
+var errAttempt = errors.New("not yet")
+
+func (a *attempt) Errorf(string, ...any) { a.failed = true }
+func (a *attempt) FailNow()              { a.failed = true; panic(errAttempt) }
+
+// held waits until the events that are held in a state are these reasons.
+func (g *rig) held(state events.Outcome, reasons ...string) {
+	g.t.Helper()
+	eventually(g, func(c check) {
+		rows, err := g.owner.Query(context.Background(), "SELECT reason FROM held_events WHERE state = $1 ORDER BY reason", state)
+		require.NoError(c, err)
+		var have []string
+		for rows.Next() {
+			var r string
+			require.NoError(c, rows.Scan(&r))
+			have = append(have, r)
+		}
+		require.NoError(c, rows.Err())
+		require.Equal(c, reasons, have)
+	})
+}
+
+func (g *rig) violations(kind string) float64 {
+	g.t.Helper()
+	families, err := g.registry.Gather()
+	require.NoError(g.t, err)
+	for _, f := range families {
+		if f.GetName() != "waybill_org_boundary_violations_total" {
+			continue
+		}
+		for _, m := range f.GetMetric() {
+			if m.GetLabel()[0].GetValue() == kind {
+				return m.GetCounter().GetValue()
+			}
+		}
+	}
+	require.FailNow(g.t, "the counter does not exist")
+	return 0
+}
+
+func TestAnEarlyCallbackIsParkedAndReleasedByItsSend(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	g.publish(status(g.signA, 1, "delivered"))
+	g.held(events.Parked, "no_mapping")
+	recorded := time.Now()
+	g.publish(g.send(g.orgA, 1))
+	var kinds []events.Kind
+	for range 2 {
+		m := next(g, g.messages)
+		require.Equal(t, g.orgA, m.Org)
+		require.Equal(t, events.DeriveRowID(g.orgA, events.Twilio, sid(1)), m.Row)
+		kinds = append(kinds, m.Kind)
+	}
+	t.Logf("released %s after the send was published", time.Since(recorded).Round(time.Millisecond))
+	require.ElementsMatch(t, []events.Kind{events.KindSend, events.KindMessageStatus}, kinds)
+	g.held(events.Parked)
+}
+
+func TestAnotherOrgsSignatureIsQuarantinedAndTheGenuineOneGoesOn(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	require.Zero(t, g.violations("signer_not_entitled"), "alarms need the counter at zero from the start")
+	g.publish(g.send(g.orgA, 1))
+	next(g, g.messages)
+	g.publish(status(g.signB, 1, "delivered"), status(g.signA, 1, "sent"))
+	m := next(g, g.messages)
+	require.Equal(t, "sent", m.Status)
+	require.Equal(t, g.orgA, m.Org)
+	g.held(events.Quarantined, "signer_not_entitled")
+	require.EqualValues(t, 1, g.violations("signer_not_entitled"))
+}
+
+func TestWhatCannotWorkIsDeadAndItsNeighboursGoOn(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	g.publish(g.send(g.orgA, 1))
+	next(g, g.messages)
+	twice := url.Values{"MessageSid": {sid(1)}, "AccountSid": {g.signA}, "MessageStatus": {"sent", "delivered"}}
+	foreign := events.Record{Topic: events.TopicRawTwilio, Key: []byte("x"), Value: []byte("not ours")}
+	g.publish(raw(g.signA, events.KindMessageStatus, sid(1), twice), foreign, status(g.signA, 1, "sent"))
+	require.Equal(t, "sent", next(g, g.messages).Status)
+	g.held(events.Dead, "repeated_parameter", "wrong_type")
+	var named int
+	require.NoError(t, g.owner.QueryRow(t.Context(), "SELECT count(*) FROM held_events WHERE named_key = $1", "resource=twilio:"+sid(1)).Scan(&named))
+	require.Equal(t, 1, named, "a dead letter is found under the id that it names")
+}
+
+func TestAnInboundMessageGoesToTheHolderOfTheNumber(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	g.exec(`INSERT INTO senders (id, org_id, kind, value, slot, valid) VALUES ($1, $2, 'number', '+15550100009', int8range(NULL, NULL), tstzrange(NULL, NULL))`,
+		uuid.NewString(), g.orgB)
+	form := url.Values{
+		"MessageSid": {sid(7)}, "AccountSid": {g.signB}, "From": {"+15550100002"}, "To": {"+15550100009"}, "Body": {"hello \x00 there"},
+		"SmsStatus": {"received"},
+	}
+	g.publish(raw(g.signB, events.KindMessage, sid(7), form))
+	m := next(g, g.messages)
+	require.Equal(t, g.orgB, m.Org)
+	require.Equal(t, "sender", m.ResolvedBy)
+	require.Equal(t, "hello \uFFFD there", m.Body)
+	form.Set("AccountSid", g.signA)
+	g.publish(raw(g.signA, events.KindMessage, sid(7), form))
+	g.held(events.Quarantined, "signer_not_entitled")
+}
+
+func TestASendForATakenIdIsQuarantinedAndChangesNothing(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	g.publish(g.send(g.orgA, 1))
+	next(g, g.messages)
+	g.publish(g.send(g.orgB, 1), g.send(events.OrgID(uuid.NewString()), 2))
+	g.held(events.Quarantined, "taken_by_another_org")
+	g.held(events.Dead, "unknown_org")
+	g.publish(status(g.signA, 1, "sent"))
+	require.Equal(t, g.orgA, next(g, g.messages).Org)
+}
+
+func TestAStripeEventNeedsNoOrganisation(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	body := `{"id":"evt_1","object":"event","api_version":"2020-08-27","created":1700000000,"livemode":false,"type":"customer.subscription.created",` +
+		`"data":{"object":{"id":"sub_1","object":"subscription","customer":"cus_1","status":"active"}}}`
+	r := events.Raw{Receipt: events.NewReceiptID(), Provider: events.Stripe, Kind: events.KindStripe, Signer: "test", Key: "sub_1", Method: "POST", Body: []byte(body), ReceivedAt: time.Now()}
+	g.publish(r.Record())
+	b := next(g, g.billing)
+	require.Equal(t, events.EventID("stripe/test/stripe.event/evt_1"), b.EventID)
+	require.Equal(t, "active", b.Subscription.Status)
+	require.Equal(t, r.Receipt, b.Receipt)
+}
+
+func TestTheConfigTopicFollowsTheDatabase(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	keys := map[string]bool{}
+	for range 2 {
+		keys[string(next(g, g.config).Key)] = true
+	}
+	require.Equal(t, map[string]bool{"signer/twilio//" + g.signA: true, "signer/twilio//" + g.signB: true}, keys)
+	g.exec("UPDATE accounts SET removed_at = now() WHERE name = $1", g.signB)
+	gone := next(g, g.config)
+	require.Equal(t, "signer/twilio//"+g.signB, string(gone.Key))
+	require.Nil(t, gone.Value)
+}
+
+func TestWhatIsHeldAgainWhileItIsReleasedStays(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	g.publish(status(g.signA, 1, "sent"))
+	g.held(events.Parked, "no_mapping")
+	g.exec("UPDATE held_events SET ready = true") // nothing was recorded: it will be parked again
+	eventually(g, func(c check) {
+		var attempts int
+		var ready bool
+		require.NoError(c, g.owner.QueryRow(context.Background(), "SELECT attempts, ready FROM held_events").Scan(&attempts, &ready))
+		require.False(c, ready)
+	})
+	g.held(events.Parked, "no_mapping")
+	g.publish(g.send(g.orgA, 1))
+	next(g, g.messages)
+	next(g, g.messages)
+}

@@ -1,0 +1,63 @@
+package simulate
+
+import (
+	"crypto/hmac"
+	"crypto/sha1" //nolint:gosec // Twilio's scheme
+	"encoding/base64"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+)
+
+// Twilio is one Twilio account that calls back.
+type Twilio struct {
+	PublicURL string // base URL that the signature covers
+	Account   string // AC...
+	Token     string
+}
+
+// The paths that a Twilio account is given.
+const (
+	pathStatus  = "/api/webhooks/sms/status"
+	pathInbound = "/api/webhooks/sms"
+)
+
+// Status returns the callback that a message changed status. code is the
+// error code, "" for none.
+func (t Twilio) Status(sid, from, to, status, code string) Request {
+	form := url.Values{
+		"MessageSid": {sid}, "SmsSid": {sid}, "AccountSid": {t.Account}, "From": {from}, "To": {to},
+		"MessageStatus": {status}, "SmsStatus": {status}, "ApiVersion": {"2010-04-01"},
+	}
+	if code != "" {
+		form.Set("ErrorCode", code)
+	}
+	return t.signed(pathStatus, form)
+}
+
+// Inbound returns the webhook of a message that somebody wrote.
+func (t Twilio) Inbound(sid, from, to, body string) Request {
+	return t.signed(pathInbound, url.Values{
+		"MessageSid": {sid}, "SmsSid": {sid}, "SmsMessageSid": {sid}, "AccountSid": {t.Account}, "From": {from}, "To": {to},
+		"Body": {body}, "NumMedia": {"0"}, "NumSegments": {"1"}, "SmsStatus": {"received"}, "ApiVersion": {"2010-04-01"},
+	})
+}
+
+// signed signs a form as https://www.twilio.com/docs/usage/security describes:
+// base64 of HMAC-SHA1, keyed with the auth token, over the URL and every name
+// and value in the order of the names.
+func (t Twilio) signed(path string, form url.Values) Request {
+	mac := hmac.New(sha1.New, []byte(t.Token))
+	mac.Write([]byte(t.PublicURL + path))
+	for _, name := range slices.Sorted(maps.Keys(form)) {
+		mac.Write([]byte(name + form.Get(name)))
+	}
+	return Request{
+		Method: http.MethodPost, Path: path, Body: []byte(form.Encode()),
+		Header: http.Header{
+			"Content-Type":       {"application/x-www-form-urlencoded"},
+			"X-Twilio-Signature": {base64.StdEncoding.EncodeToString(mac.Sum(nil))},
+		},
+	}
+}

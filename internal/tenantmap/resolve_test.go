@@ -1,0 +1,260 @@
+package tenantmap_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/stretchr/testify/require"
+
+	"waybill/internal/events"
+	"waybill/internal/tenantmap"
+)
+
+const (
+	orgA = events.OrgID("aaaaaaaa-0000-4000-8000-000000000000")
+	orgB = events.OrgID("bbbbbbbb-0000-4000-8000-000000000000")
+	rowA = events.RowID("aaaaaaaa-0000-4000-8000-000000000001")
+	rowB = events.RowID("bbbbbbbb-0000-4000-8000-000000000001")
+)
+
+var (
+	noon    = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	before  = noon.Add(-time.Hour)
+	after   = noon.Add(time.Hour)
+	signer  = tenantmap.AccountKey(events.Twilio, "AC1")
+	known   = tenantmap.ResourceKey(events.Twilio, "SM1")
+	echoed  = tenantmap.EchoKey(string(rowA))
+	number  = tenantmap.SenderKey("+15550100001")
+	number2 = tenantmap.SenderKey("+15550100009")
+)
+
+func always(org events.OrgID) tenantmap.Tenure { return tenantmap.Tenure{Org: org} }
+
+func account(tenures ...tenantmap.Tenure) map[tenantmap.Key]tenantmap.Account {
+	return map[tenantmap.Key]tenantmap.Account{signer: {Orgs: tenures}}
+}
+
+func mapped(k tenantmap.Key, org events.OrgID, row events.RowID, sentAt time.Time) map[tenantmap.Key]tenantmap.Mapping {
+	return map[tenantmap.Key]tenantmap.Mapping{k: {Org: org, Row: row, SentAt: sentAt}}
+}
+
+func held(number tenantmap.Key, tenures ...tenantmap.Tenure) map[tenantmap.Key][]tenantmap.Tenure {
+	return map[tenantmap.Key][]tenantmap.Tenure{number: tenures}
+}
+
+// status is a callback about an outbound message; it creates nothing.
+func status() tenantmap.Evidence {
+	return tenantmap.Evidence{
+		Provider: events.Twilio, Signer: "AC1", ProviderID: "SM1", At: noon,
+		Resources: []tenantmap.Key{known, echoed}, Senders: []tenantmap.Key{number},
+	}
+}
+
+// inbound is a message to one of our numbers; it creates its row.
+func inbound() tenantmap.Evidence {
+	e := status()
+	e.Resources, e.Creates = []tenantmap.Key{known}, true
+	return e
+}
+
+func goes(org events.OrgID, row events.RowID, by string) tenantmap.Decision {
+	return tenantmap.Decision{Org: org, Row: row, By: by}
+}
+
+func created(org events.OrgID, by string) tenantmap.Decision {
+	return goes(org, events.DeriveRowID(org, events.Twilio, "SM1"), by)
+}
+
+func isHeld(state events.Outcome, reason string) tenantmap.Decision {
+	return tenantmap.Decision{Outcome: state, Reason: reason}
+}
+
+// The rules of DESIGN, "Resolving the organisation", one by one.
+func TestResolve(t *testing.T) {
+	t.Parallel()
+	platform := map[tenantmap.Key]tenantmap.Account{signer: {Platform: true}}
+	parked := isHeld(events.Parked, tenantmap.ReasonNoMapping)
+	notEntitled := isHeld(events.Quarantined, tenantmap.ReasonNotEntitled)
+	contradiction := isHeld(events.Quarantined, tenantmap.ReasonContradiction)
+	for _, c := range []struct {
+		name     string
+		evidence tenantmap.Evidence
+		facts    tenantmap.Facts
+		want     tenantmap.Decision
+	}{
+		{
+			"1: a known id decides", status(),
+			tenantmap.Facts{Mappings: mapped(known, orgA, rowA, before), Accounts: account(always(orgA))},
+			goes(orgA, rowA, tenantmap.ByResource),
+		},
+		{
+			"1: our own echoed id decides", status(),
+			tenantmap.Facts{Mappings: mapped(echoed, orgA, rowA, before), Accounts: account(always(orgA))},
+			goes(orgA, rowA, tenantmap.ByEcho),
+		},
+		{
+			"1: the platform's account signs for everybody", status(),
+			tenantmap.Facts{Mappings: mapped(known, orgA, rowA, before), Accounts: platform},
+			goes(orgA, rowA, tenantmap.ByResource),
+		},
+		{
+			"1: another organisation's account does not", status(),
+			tenantmap.Facts{Mappings: mapped(known, orgA, rowA, before), Accounts: account(always(orgB))},
+			notEntitled,
+		},
+		{
+			"1: an account that is not on record does not", status(),
+			tenantmap.Facts{Mappings: mapped(known, orgA, rowA, before)},
+			notEntitled,
+		},
+		{
+			"1: entitled when it was sent, no longer now", status(),
+			tenantmap.Facts{
+				Mappings: mapped(known, orgA, rowA, before),
+				Accounts: account(tenantmap.Tenure{Org: orgA, To: noon}),
+			},
+			goes(orgA, rowA, tenantmap.ByResource),
+		},
+		{
+			"1: entitled now, not yet when it was sent", status(),
+			tenantmap.Facts{
+				Mappings: mapped(known, orgA, rowA, before),
+				Accounts: account(tenantmap.Tenure{Org: orgA, From: noon}),
+			},
+			notEntitled,
+		},
+		{
+			"1: without a time of sending the event's time counts", status(),
+			tenantmap.Facts{
+				Mappings: mapped(known, orgA, rowA, time.Time{}),
+				Accounts: account(tenantmap.Tenure{Org: orgA, From: noon}),
+			},
+			goes(orgA, rowA, tenantmap.ByResource),
+		},
+		{
+			"1: numbers are no evidence beside a known id", inbound(),
+			tenantmap.Facts{
+				Mappings: mapped(known, orgA, rowA, before), Senders: held(number, always(orgB)),
+				Accounts: account(always(orgA), always(orgB)),
+			},
+			goes(orgA, rowA, tenantmap.ByResource),
+		},
+		{
+			"1: two ids of two organisations contradict", status(),
+			tenantmap.Facts{
+				Mappings: map[tenantmap.Key]tenantmap.Mapping{known: {Org: orgA, Row: rowA}, echoed: {Org: orgB, Row: rowB}},
+				Accounts: account(always(orgA), always(orgB)),
+			},
+			contradiction,
+		},
+		{
+			"1: two rows of one organisation contradict", status(),
+			tenantmap.Facts{
+				Mappings: map[tenantmap.Key]tenantmap.Mapping{known: {Org: orgA, Row: rowA}, echoed: {Org: orgA, Row: rowB}},
+				Accounts: account(always(orgA)),
+			},
+			contradiction,
+		},
+		{
+			"2: a status callback never goes by its numbers", status(),
+			tenantmap.Facts{Senders: held(number, always(orgA)), Accounts: account(always(orgA))},
+			parked,
+		},
+		{
+			"2: who holds the number", inbound(),
+			tenantmap.Facts{Senders: held(number, always(orgA)), Accounts: account(always(orgA), always(orgB))},
+			created(orgA, tenantmap.BySender),
+		},
+		{
+			"2: who held it at the event's time", inbound(),
+			tenantmap.Facts{
+				Senders:  held(number, tenantmap.Tenure{Org: orgA, To: noon}, tenantmap.Tenure{Org: orgB, From: noon}),
+				Accounts: account(always(orgA), always(orgB)),
+			},
+			created(orgB, tenantmap.BySender),
+		},
+		{
+			"2: nobody held it then", inbound(),
+			tenantmap.Facts{Senders: held(number, tenantmap.Tenure{Org: orgA, From: after}), Accounts: account(always(orgA), always(orgB))},
+			parked,
+		},
+		{
+			"2: the holder's account did not sign", inbound(),
+			tenantmap.Facts{Senders: held(number, always(orgA)), Accounts: account(always(orgB))},
+			notEntitled,
+		},
+		{
+			"2: entitlement counts at the event's time", inbound(),
+			tenantmap.Facts{Senders: held(number, always(orgA)), Accounts: account(tenantmap.Tenure{Org: orgA, To: noon})},
+			notEntitled,
+		},
+		{
+			"2: two senders of two organisations contradict",
+			func() tenantmap.Evidence { e := inbound(); e.Senders = append(e.Senders, number2); return e }(),
+			tenantmap.Facts{
+				Senders:  map[tenantmap.Key][]tenantmap.Tenure{number: {always(orgA)}, number2: {always(orgB)}},
+				Accounts: account(always(orgA), always(orgB)),
+			},
+			contradiction,
+		},
+		{
+			"3: an account of one organisation", inbound(),
+			tenantmap.Facts{Accounts: account(always(orgA))},
+			created(orgA, tenantmap.ByAccount),
+		},
+		{
+			"3: of one organisation at that time", inbound(),
+			tenantmap.Facts{Accounts: account(tenantmap.Tenure{Org: orgA, To: noon}, tenantmap.Tenure{Org: orgB, From: noon})},
+			created(orgB, tenantmap.ByAccount),
+		},
+		{
+			"3: an account of two organisations tells nothing", inbound(),
+			tenantmap.Facts{Accounts: account(always(orgA), always(orgB))},
+			parked,
+		},
+		{
+			"3: the platform's account tells nothing", inbound(),
+			tenantmap.Facts{Accounts: map[tenantmap.Key]tenantmap.Account{signer: {Platform: true, Orgs: []tenantmap.Tenure{always(orgA)}}}},
+			parked,
+		},
+		{
+			"3: a status callback never goes by its account", status(),
+			tenantmap.Facts{Accounts: account(always(orgA))},
+			parked,
+		},
+		{"nothing on record", inbound(), tenantmap.Facts{}, parked},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			require.Empty(t, cmp.Diff(c.want, tenantmap.Resolve(&c.evidence, &c.facts)))
+		})
+	}
+}
+
+func TestTenureCovers(t *testing.T) {
+	t.Parallel()
+	tenure := tenantmap.Tenure{Org: orgA, From: before, To: noon}
+	require.False(t, tenure.Covers(before.Add(-1)))
+	require.True(t, tenure.Covers(before), "from the first instant")
+	require.True(t, tenure.Covers(noon.Add(-1)))
+	require.False(t, tenure.Covers(noon), "the end belongs to the next holder")
+	require.True(t, always(orgA).Covers(time.Time{}))
+	require.True(t, always(orgA).Covers(after))
+}
+
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "resource=twilio:SM1", known.String())
+	require.Equal(t, "sender=+15550100001", number.String())
+	require.Equal(t, "account=twilio:AC1", signer.String())
+
+	e := status()
+	require.Equal(t, []tenantmap.Key{known, echoed, signer}, e.Keys(), "a number cannot free a status callback")
+	e = inbound()
+	require.Equal(t, []tenantmap.Key{known, number, signer}, e.Keys())
+
+	require.True(t, signer.Less(known))
+	require.False(t, known.Less(signer))
+	require.False(t, known.Less(known))
+}

@@ -1,0 +1,113 @@
+package tenants
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"waybill/internal/events"
+)
+
+// Issuer is whose accounts there are. SNS signs for more than one provider,
+// so it is not an [events.Provider].
+type Issuer string
+
+// The issuers.
+const (
+	Twilio  Issuer = "twilio"
+	SNS     Issuer = "sns"
+	Connect Issuer = "connect"
+	Stripe  Issuer = "stripe"
+)
+
+// What a secret is for, where an account has more than one kind.
+const (
+	AlgorithmAPIKey   = "api_key"      // an EventBridge API destination's key
+	AlgorithmFirehose = "firehose_key" // a Firehose access key
+	AlgorithmInstance = "instance_arn" // not a secret: whose events an SNS topic carries
+)
+
+// Account is a party whose signature is accepted. Its JSON names are promises;
+// it never holds a secret.
+type Account struct {
+	ID        string    `json:"id"`
+	Provider  Issuer    `json:"provider"`
+	Purpose   string    `json:"purpose,omitempty"` // of an SNS topic: ses or connect
+	Name      string    `json:"name"`              // AC..., an ARN, a Stripe endpoint's name
+	Platform  bool      `json:"platform"`          // signs for every organisation
+	Orgs      []Tenure  `json:"orgs"`
+	Tokens    []Token   `json:"tokens"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// Token is a secret of an account without the secret.
+type Token struct {
+	ID        string    `json:"id"`
+	Algorithm string    `json:"algorithm,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+}
+
+// SealedToken is a secret that only the processes which need it can open, under
+// its ID as name.
+type SealedToken struct {
+	ID        string
+	Algorithm string
+	Sealed    []byte
+}
+
+// NewAccount is an account to be entered, or what is to be added to it: tokens
+// beside the ones it has, organisations beside those it signs for.
+type NewAccount struct {
+	Provider Issuer
+	Purpose  string
+	Name     string
+	Platform bool
+	Orgs     []events.OrgID
+	Tokens   []SealedToken
+}
+
+// Added is what entering an account came to.
+type Added struct {
+	ID       string `json:"id"`
+	Provider Issuer `json:"provider"`
+	Name     string `json:"name"`
+	Tokens   int    `json:"tokens_added"`
+	Released int64  `json:"released"` // held events that are now processed anew
+}
+
+// ErrSID is returned for a text that is not an account SID.
+var ErrSID = errors.New("not a Twilio account SID: want AC and 32 hexadecimal digits")
+
+// CheckAccountSID tells whether s is a Twilio account SID.
+func CheckAccountSID(s string) error {
+	if !isSID(s, "AC") {
+		return ErrSID
+	}
+	return nil
+}
+
+// ErrARN is returned for a text that is not an ARN of the wanted service.
+var ErrARN = errors.New("not an ARN of that service: want arn:PARTITION:SERVICE:REGION:ACCOUNT:NAME")
+
+// CheckARN tells whether s is an ARN of a service, sns or connect.
+func CheckARN(s, service string) error {
+	parts := strings.SplitN(s, ":", 6)
+	if len(parts) != 6 || parts[0] != "arn" || parts[2] != service || parts[3] == "" || parts[4] == "" || parts[5] == "" {
+		return ErrARN
+	}
+	return nil
+}
+
+// isSID tells whether s is one of Twilio's ids with a prefix of two letters.
+func isSID(s, prefix string) bool {
+	rest, ok := strings.CutPrefix(s, prefix)
+	if !ok || len(rest) != 32 {
+		return false
+	}
+	for i := range len(rest) {
+		if c := rest[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') && (c < 'A' || c > 'F') {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,15 @@
+#!/bin/sh
+# Runs the bus suite on a real Apache Kafka: starts one with kafka.sh on a port
+# of its own and with fresh data, unless WAYBILL_TEST_KAFKA names a broker.
+set -eu
+if [ -z "${WAYBILL_TEST_KAFKA:-}" ]; then
+	KAFKA_PORT=${KAFKA_PORT:-19092}
+	KAFKA_DATA=$(mktemp -d)
+	export KAFKA_PORT KAFKA_DATA
+	trap 'scripts/kafka.sh down; rm -rf "$KAFKA_DATA"' EXIT
+	trap 'exit 130' INT TERM
+	WAYBILL_TEST_KAFKA=$(scripts/kafka.sh up)
+	export WAYBILL_TEST_KAFKA
+fi
+echo "real Apache Kafka on $WAYBILL_TEST_KAFKA"
+go test -count=1 -timeout 15m ./internal/bus/...
