@@ -34,6 +34,7 @@ type DevOptions struct {
 	Listen      string       // public listener
 	AdminListen string       // operators' listener
 	ReadyFile   string       // where to say that all is ready; "" = nowhere
+	Seed        bool         // make the two demo organisations
 	Progress    func(string) // lines for a person while something takes long
 	Config      DevConfig
 	Log         *slog.Logger
@@ -55,6 +56,7 @@ type Ready struct {
 	DatabaseURL  string `json:"database_url"` // the operator's
 	SecretKey    string `json:"-"`
 	PublicURL    string `json:"-"`
+	Seed         Seed   `json:"-"` // empty unless asked for
 }
 
 // The private database and its roles.
@@ -225,12 +227,17 @@ func (d *dev) startServices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	addr, err := d.startIngest(cfg, client)
+	addr, signers, err := d.startIngest(cfg, client)
 	if err != nil {
 		return err
 	}
 	d.ready.HTTPURL = "http://" + reachable(addr)
-	return d.untilReady(ctx)
+	if d.o.Seed {
+		if d.ready.Seed, err = plant(ctx, d.o.DataDir, d.ready); err != nil {
+			return err
+		}
+	}
+	return d.until(ctx, func() bool { return len(d.health.Problems()) == 0 && d.ready.Seed.known(signers) })
 }
 
 // ingestConfig fills what the environment leaves out: the key, and a public URL
@@ -278,13 +285,9 @@ func reachable(addr string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// untilReady waits until every part does its work.
-func (d *dev) untilReady(ctx context.Context) error {
-	for {
-		problems := d.health.Problems()
-		if len(problems) == 0 {
-			return nil
-		}
+// until waits until done holds, or a part has ended by itself.
+func (d *dev) until(ctx context.Context, done func() bool) error {
+	for !done() {
 		select {
 		case err := <-d.failed:
 			return err
@@ -294,6 +297,7 @@ func (d *dev) untilReady(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
 }
 
 // writeReady writes the file in one step, so that nobody reads half of it.

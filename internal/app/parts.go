@@ -83,15 +83,16 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// startIngest serves the providers' callbacks and returns the address.
-func (p *process) startIngest(cfg ingest.Config, client *kafkabus.Client) (string, error) {
+// startIngest serves the providers' callbacks. It returns the address, and who
+// may sign as ingest knows it.
+func (p *process) startIngest(cfg ingest.Config, client *kafkabus.Client) (string, provider.Signers, error) {
 	key, err := seal.ParseKey(string(cfg.SecretKey))
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	tw, err := twilio.New(cfg.PublicURL)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	in, err := ingest.New(ingest.Options{
 		Config: cfg, Providers: []provider.Verifier{tw, stripe.New(stripeTolerance)},
@@ -99,14 +100,14 @@ func (p *process) startIngest(cfg ingest.Config, client *kafkabus.Client) (strin
 		Log: p.log.With("part", "ingest"), Registerer: p.registry, Health: p.health,
 	})
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	l, err := listen("WAYBILL_LISTEN", cfg.Listen)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	p.start("ingest", func(ctx context.Context) error { return in.Run(ctx, l) })
-	return l.Addr().String(), nil
+	return l.Addr().String(), in.Signers(), nil
 }
 
 // startRouter routes what ingest and the senders publish.

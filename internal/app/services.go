@@ -15,7 +15,7 @@ func Ingest(ctx context.Context, cfg IngestConfig, log *slog.Logger) error {
 		if _, err := p.serveAdmin(cfg.Admin.Listen); err != nil {
 			return err
 		}
-		_, err = p.startIngest(cfg.Ingest, client)
+		_, _, err = p.startIngest(cfg.Ingest, client)
 		return err
 	})
 }

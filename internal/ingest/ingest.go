@@ -101,6 +101,9 @@ func New(o Options) (*Ingest, error) {
 	}, nil
 }
 
+// Signers returns the snapshot of who may sign that requests are verified by.
+func (i *Ingest) Signers() provider.Signers { return i.snapshot }
+
 // Run serves l until ctx is done, then answers what is in flight and returns
 // nil: within the drain delay and the shutdown timeout of its config. It
 // closes l. The publisher must outlive it.

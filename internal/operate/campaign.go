@@ -43,7 +43,7 @@ func ShowCampaign(ctx context.Context, c Campaigns, id, orgID string) (Numbers, 
 	case err != nil:
 		return Numbers{}, err
 	case len(all) == 0:
-		return Numbers{}, notFound("no campaign has this id: it is on record once a send record that names it was applied")
+		return Numbers{}, NotFound("no campaign has this id: it is on record once a send record that names it was applied")
 	case len(all) > 1:
 		return Numbers{}, usage("%d organisations have a campaign of this id: add --org", len(all))
 	}

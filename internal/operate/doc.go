@@ -21,7 +21,8 @@ func (e *UsageError) Error() string { return e.What }
 
 func usage(format string, args ...any) error { return &UsageError{fmt.Sprintf(format, args...)} }
 
-func notFound(format string, args ...any) error {
+// NotFound says what is not on record; the command exits with 3.
+func NotFound(format string, args ...any) error {
 	return &tenants.NotFoundError{What: fmt.Sprintf(format, args...)}
 }
 

@@ -59,7 +59,7 @@ func ShowHeld(ctx context.Context, h HeldEvents, id string) (history.Held, error
 		return history.Held{}, err
 	}
 	if len(list) == 0 {
-		return history.Held{}, notFound("no event of this id is held: it was applied meanwhile, or never held; try `waybill trace`")
+		return history.Held{}, NotFound("no event of this id is held: it was applied meanwhile, or never held; try `waybill trace`")
 	}
 	return list[0], nil
 }

@@ -16,6 +16,7 @@ import (
 var followTests = map[string]func(*testing.T, *world){
 	"FollowEmptyTopicIsAtEnd":    followEmptyTopic,
 	"FollowDeliversEverything":   followDeliversEverything,
+	"FollowAtEndMeansEverywhere": followAtEndMeansEverywhere,
 	"FollowGoesOnAfterRetention": followGoesOnAfterRetention,
 	"ScanEndsWhereTheLogEnded":   scanEnds,
 	"ScanReturnsTheError":        scanReturnsTheError,
@@ -104,6 +105,21 @@ func followDeliversEverything(t *testing.T, w *world) {
 	}
 	for key, records := range byKey {
 		require.Equal(t, sequence(0, 11), values(records), key)
+	}
+}
+
+// One partition takes many fetches to read, the others none: atEnd waits for it.
+func followAtEndMeansEverywhere(t *testing.T, w *world) {
+	topic := w.topic(t, 8)
+	for range 24 {
+		rec := events.Record{Topic: topic, Key: []byte("k"), Value: make([]byte, 500<<10)}
+		require.NoError(t, w.Publish(w.ctx, rec))
+	}
+	calls := w.follow(t, topic)
+	for got := 0; got < 24; {
+		call := next(t, calls)
+		got += len(call.records)
+		require.Equal(t, got == 24, call.atEnd, "after %d of 24", got)
 	}
 }
 

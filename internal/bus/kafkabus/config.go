@@ -9,17 +9,19 @@ import (
 	"github.com/segmentio/kafka-go/sasl"
 	"github.com/segmentio/kafka-go/sasl/plain"
 	"github.com/segmentio/kafka-go/sasl/scram"
+
+	"waybill/internal/config"
 )
 
 const clientID = "waybill"
 
 // Config says how to reach the Kafka cluster.
 type Config struct {
-	Brokers       []string `env:"WAYBILL_KAFKA_BROKERS" envDefault:"127.0.0.1:9092" desc:"addresses of Kafka brokers to start from, host:port, separated by commas"`
-	TLS           bool     `env:"WAYBILL_KAFKA_TLS" envDefault:"false" desc:"whether to speak TLS with the brokers"`
-	SASLMechanism string   `env:"WAYBILL_KAFKA_SASL_MECHANISM" desc:"how to log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; empty for no login"`
-	Username      string   `env:"WAYBILL_KAFKA_USERNAME" desc:"user name for the login"`
-	Password      string   `env:"WAYBILL_KAFKA_PASSWORD" desc:"password for the login"`
+	Brokers       []string      `env:"WAYBILL_KAFKA_BROKERS" envDefault:"127.0.0.1:9092" doc:"addresses of Kafka brokers to start from, host:port, separated by commas"`
+	TLS           bool          `env:"WAYBILL_KAFKA_TLS" envDefault:"false" doc:"whether to speak TLS with the brokers"`
+	SASLMechanism string        `env:"WAYBILL_KAFKA_SASL_MECHANISM" doc:"how to log in: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; empty for no login"`
+	Username      string        `env:"WAYBILL_KAFKA_USERNAME" doc:"user name for the login"`
+	Password      config.Secret `env:"WAYBILL_KAFKA_PASSWORD" doc:"password for the login"`
 
 	// Topics are those that the process reads and writes: the client asks the
 	// brokers about these alone. Empty means all, which costs memory on a
@@ -65,13 +67,14 @@ func (c Config) tls() *tls.Config {
 }
 
 func (c Config) mechanism() (sasl.Mechanism, error) {
+	password := string(c.Password)
 	switch c.SASLMechanism {
 	case "PLAIN":
-		return plain.Mechanism{Username: c.Username, Password: c.Password}, nil
+		return plain.Mechanism{Username: c.Username, Password: password}, nil
 	case "SCRAM-SHA-256":
-		return scram.Mechanism(scram.SHA256, c.Username, c.Password)
+		return scram.Mechanism(scram.SHA256, c.Username, password)
 	case "SCRAM-SHA-512":
-		return scram.Mechanism(scram.SHA512, c.Username, c.Password)
+		return scram.Mechanism(scram.SHA512, c.Username, password)
 	}
 	return nil, nil
 }

@@ -1,0 +1,43 @@
+// Command waybill is what operators use: it sets Waybill up, enters
+// organisations, accounts and senders, and answers what happened to a message.
+//
+// It reads the same environment as the services. It exits with 0 when done, 1
+// when something failed, 2 after wrong usage, 3 when what was asked for is not
+// on record.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"waybill/internal/config"
+)
+
+// cli is every verb. One file holds one verb.
+type cli struct {
+	JSON bool `help:"Print JSON instead of tables."`
+
+	Demo     demoCmd     `cmd:"" help:"The first five minutes: everything in one process, and callbacks played to it."`
+	Dev      devCmd      `cmd:"" help:"Everything in one process, kept in a folder."`
+	Migrate  migrateCmd  `cmd:"" help:"Bring the database's schema up to date, or show its state."`
+	Topics   topicsCmd   `cmd:"" help:"Create Kafka's topics, or check them."`
+	Org      orgCmd      `cmd:"" help:"Organisations."`
+	Account  accountCmd  `cmd:"" help:"Accounts that sign callbacks, and for whom."`
+	Number   numberCmd   `cmd:"" help:"Senders: phone numbers, short codes, names, services, e-mail identities."`
+	Send     sendCmd     `cmd:"" help:"Send records, as campaign senders publish them."`
+	Trace    traceCmd    `cmd:"" help:"The whole story of any id."`
+	Campaign campaignCmd `cmd:"" help:"Campaigns' numbers."`
+	Held     heldCmd     `cmd:"" help:"Events without a home."`
+	Audit    auditCmd    `cmd:"" help:"Check that every receipt is accounted for."`
+	Version  versionCmd  `cmd:"" help:"Show this program's version."`
+}
+
+func main() { os.Exit(start()) }
+
+func start() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return run(ctx, os.Args[1:], config.Environ(os.Environ()), os.Stdin, os.Stdout, os.Stderr)
+}

@@ -1,0 +1,174 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"waybill/internal/config"
+	"waybill/internal/events"
+	"waybill/internal/operate"
+	"waybill/internal/postgres"
+	"waybill/internal/provider"
+	"waybill/internal/seal"
+	"waybill/internal/tenants"
+)
+
+// Seed is two organisations to play with, and the secrets to sign callbacks as
+// their providers would. It is kept in the data folder, readable by its owner.
+type Seed struct {
+	Orgs         []SeedOrg `json:"orgs"`
+	StripeSecret string    `json:"stripe_signing_secret"`
+}
+
+// SeedOrg is one organisation with its own Twilio account and number.
+type SeedOrg struct {
+	ID         string `json:"org_id"`
+	Name       string `json:"name"`
+	AccountSID string `json:"account_sid"`
+	AuthToken  string `json:"auth_token"`
+	Number     string `json:"number"`
+}
+
+// SeedFile is the name of the seed's file in a data folder.
+const SeedFile = "demo.json"
+
+// plant makes the two demo organisations of a data folder, or finds them there.
+func plant(ctx context.Context, dataDir string, r Ready) (Seed, error) {
+	seed, err := keptSeed(filepath.Join(dataDir, SeedFile))
+	if err != nil {
+		return seed, err
+	}
+	key, err := seal.ParseKey(r.SecretKey)
+	if err != nil {
+		return seed, err
+	}
+	db, err := postgres.Open(ctx, postgres.Config{URL: config.Secret(r.DatabaseURL), MaxConns: 2})
+	if err != nil {
+		return seed, err
+	}
+	defer db.Close()
+	o := &operate.Onboard{Tenants: postgres.NewTenants(db), Key: key, Now: time.Now}
+	if err := seed.plant(ctx, o); err != nil {
+		return seed, fmt.Errorf("making the demo organisations: %w", err)
+	}
+	return seed, nil
+}
+
+// plant enters what is not there yet; after a crash half way it goes on.
+func (s *Seed) plant(ctx context.Context, o *operate.Onboard) error {
+	orgs, err := o.Orgs(ctx)
+	if err != nil {
+		return err
+	}
+	senders, err := o.Senders(ctx)
+	if err != nil {
+		return err
+	}
+	have := map[string]bool{}
+	for i := range orgs {
+		have[string(orgs[i].ID)] = true
+	}
+	for i := range senders {
+		have[senders[i].Value] = true
+	}
+	for _, org := range s.Orgs {
+		if !have[org.ID] {
+			if _, err := o.NewOrg(ctx, org.ID, org.Name, ""); err != nil {
+				return err
+			}
+		}
+		if !have[org.Number] {
+			if _, err := o.PlaceSender(ctx, operate.Sender{Value: org.Number, Org: org.ID}); err != nil {
+				return err
+			}
+		}
+	}
+	_, err = o.SignUp(ctx, s.accounts()...)
+	return err
+}
+
+func (s *Seed) accounts() []operate.Account {
+	if s.StripeSecret == "" {
+		return nil
+	}
+	list := []operate.Account{{
+		Provider: tenants.Stripe, Name: "demo", Platform: true, Secrets: []operate.Secret{{Value: []byte(s.StripeSecret)}},
+	}}
+	for _, org := range s.Orgs {
+		list = append(list, operate.Account{
+			Provider: tenants.Twilio, Name: org.AccountSID, Orgs: []string{org.ID}, Secrets: []operate.Secret{{Value: []byte(org.AuthToken)}},
+		})
+	}
+	return list
+}
+
+// known tells whether ingest has heard of every account.
+func (s *Seed) known(signers provider.Signers) bool {
+	for _, a := range s.accounts() {
+		if _, k := signers.Signer(events.Provider(a.Provider), a.Name); k != provider.Known {
+			return false
+		}
+	}
+	return true
+}
+
+// keptSeed reads a folder's seed, or makes one up and keeps it first, so that
+// what is entered under it can always be found again.
+func keptSeed(path string) (Seed, error) {
+	var seed Seed
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		seed = newSeed()
+		if b, err = json.MarshalIndent(seed, "", "  "); err == nil {
+			err = os.WriteFile(path, append(b, '\n'), 0o600)
+		}
+		if err != nil {
+			return seed, fmt.Errorf("keeping the demo organisations: %w", err)
+		}
+		return seed, nil
+	}
+	if err != nil {
+		return seed, fmt.Errorf("reading the demo organisations: %w", err)
+	}
+	if err := json.Unmarshal(b, &seed); err != nil {
+		return seed, fmt.Errorf("reading %s: %w; remove the file to make new ones", path, err)
+	}
+	return seed, nil
+}
+
+// newSeed makes up organisations. The numbers are of the range that is kept
+// for fiction.
+func newSeed() Seed {
+	token := func(bytes int) string {
+		b := make([]byte, bytes)
+		_, _ = rand.Read(b) // never fails
+		return hex.EncodeToString(b)
+	}
+	org := func(name, number string) SeedOrg {
+		return SeedOrg{ID: uuid.NewString(), Name: name, AccountSID: "AC" + token(16), AuthToken: token(16), Number: number}
+	}
+	return Seed{
+		Orgs:         []SeedOrg{org("Harbour Dental", "+12025550101"), org("Juniper Outdoors", "+12025550102")},
+		StripeSecret: "whsec_" + token(24),
+	}
+}
+
+// String lists the organisations without their secrets.
+func (s Seed) String() string {
+	var b strings.Builder
+	for _, o := range s.Orgs {
+		fmt.Fprintf(&b, "  %-18s %s  %s  %s\n", o.Name, o.ID, o.AccountSID, o.Number)
+	}
+	return b.String()
+}

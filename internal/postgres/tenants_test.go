@@ -1,0 +1,236 @@
+package postgres_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"waybill/internal/events"
+	"waybill/internal/fault"
+	"waybill/internal/postgres"
+	"waybill/internal/tenantmap"
+	"waybill/internal/tenants"
+	"waybill/internal/testkit"
+)
+
+// requireRefusal checks that err is a refusal for a reason, in words for a person.
+func requireRefusal(t *testing.T, err error, reason string) {
+	t.Helper()
+	require.Error(t, err)
+	require.Equal(t, fault.Invalid, fault.ClassOf(err), "%v", err)
+	require.Equal(t, reason, fault.ReasonOf(err))
+	require.NotContains(t, err.Error(), "SQLSTATE")
+}
+
+func operator(t testing.TB, w *world) *postgres.Tenants {
+	t.Helper()
+	return postgres.NewTenants(w.open(t, testkit.Operator))
+}
+
+func TestAnOrganisationIsEnteredOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	store := operator(t, w)
+	want := tenants.NewOrg{ID: events.OrgID(uuid.NewString()), Name: "Harbour Dental", ExternalID: "4711"}
+	org, err := store.CreateOrg(t.Context(), want)
+	require.NoError(t, err)
+	require.Equal(t, want.ID, org.ID)
+	require.Equal(t, "4711", org.ExternalID)
+
+	_, err = store.CreateOrg(t.Context(), want)
+	requireRefusal(t, err, "organisation_exists")
+	_, err = store.CreateOrg(t.Context(), tenants.NewOrg{ID: events.OrgID(uuid.NewString()), Name: "other", ExternalID: "4711"})
+	requireRefusal(t, err, "organisation_exists")
+
+	all, err := postgres.NewTenants(w.open(t, testkit.ReadOnly)).Orgs(t.Context())
+	require.NoError(t, err)
+	require.Len(t, all, 3)
+	require.Empty(t, cmp.Diff(org, all[2]))
+}
+
+func TestTheReadOnlyRoleEntersNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	store := postgres.NewTenants(w.open(t, testkit.ReadOnly))
+	_, err := store.CreateOrg(t.Context(), tenants.NewOrg{ID: events.OrgID(uuid.NewString()), Name: "x"})
+	requireRefusal(t, err, "role_may_not")
+	_, err = store.AddSender(t.Context(), tenants.NewSender{Org: w.orgA, Kind: tenants.Number, Value: "+15550100001"})
+	requireRefusal(t, err, "role_may_not")
+	accounts, err := store.Accounts(t.Context())
+	require.NoError(t, err)
+	require.Len(t, accounts, 2)
+}
+
+func TestAnAccountGathersTokensAndOrganisations(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	store := operator(t, w)
+	before := configVersion(t, w)
+	name := "AC000000000000000000000000000000cc"
+	add := func(org events.OrgID) tenants.Added {
+		added, err := store.AddAccounts(t.Context(), []tenants.NewAccount{{
+			Provider: tenants.Twilio, Name: name, Orgs: []events.OrgID{org},
+			Tokens: []tenants.SealedToken{{ID: uuid.NewString(), Sealed: []byte("sealed")}},
+		}})
+		require.NoError(t, err)
+		require.Len(t, added, 1)
+		return added[0]
+	}
+	first := add(w.orgA)
+	require.Equal(t, first.ID, add(w.orgB).ID)
+	require.Equal(t, first.ID, add(w.orgA).ID)
+	require.Greater(t, configVersion(t, w), before, "ingest would not learn of the account")
+
+	a := account(t, store, name)
+	require.Len(t, a.Tokens, 3)
+	require.Len(t, a.Orgs, 2)
+	for _, o := range a.Orgs {
+		require.Nil(t, o.From, "the first time counts from the beginning")
+		require.Nil(t, o.To)
+	}
+
+	require.NoError(t, store.RemoveAccount(t.Context(), name, a.Tokens[0].ID))
+	require.Len(t, account(t, store, name).Tokens, 2)
+	require.NoError(t, store.RemoveAccount(t.Context(), first.ID, ""))
+	sealed, err := store.SealedTokens(t.Context(), tenants.Twilio, "", name)
+	require.NoError(t, err)
+	require.Empty(t, sealed)
+
+	again := add(w.orgA)
+	require.NotEqual(t, first.ID, again.ID)
+	a = account(t, store, name)
+	require.NotNil(t, a.Orgs[0].From, "the second time counts from now: between the two it could not sign")
+}
+
+func TestAnAccountOfNobodyIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	store := operator(t, w)
+	var missing *tenants.NotFoundError
+	_, err := store.AddAccounts(t.Context(), []tenants.NewAccount{{Provider: tenants.Twilio, Name: w.signA, Orgs: []events.OrgID{events.OrgID(uuid.NewString())}}})
+	require.ErrorAs(t, err, &missing)
+	require.ErrorAs(t, store.RemoveAccount(t.Context(), "AC1", ""), &missing)
+	require.ErrorAs(t, store.RemoveAccount(t.Context(), w.signA, uuid.NewString()), &missing)
+	require.Len(t, account(t, store, w.signA).Orgs, 1)
+}
+
+func account(t *testing.T, store *postgres.Tenants, name string) tenants.Account {
+	t.Helper()
+	all, err := store.Accounts(t.Context())
+	require.NoError(t, err)
+	for i := range all {
+		if all[i].Name == name {
+			return all[i]
+		}
+	}
+	t.Fatal("no such account")
+	return tenants.Account{}
+}
+
+func configVersion(t *testing.T, w *world) (v int64) {
+	t.Helper()
+	require.NoError(t, w.owner.QueryRow(t.Context(), "SELECT version FROM config_version").Scan(&v))
+	return v
+}
+
+func TestRecordingAKeyReleasesWhatWaitsForIt(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	routing := postgres.NewRouting(w.open(t, testkit.Router))
+	inbound := func(n int) tenantmap.Parking {
+		p := w.early(n)
+		p.Evidence.Creates = true
+		p.Evidence.Signer = "AC000000000000000000000000000000dd" // nobody's yet
+		p.Evidence.Senders = []tenantmap.Key{tenantmap.SenderKey("+15550100009")}
+		p.Held.Keys = p.Evidence.Keys()
+		return p
+	}
+	decisions, err := routing.Park(t.Context(), []tenantmap.Parking{inbound(1)})
+	require.NoError(t, err)
+	require.Equal(t, events.Parked, decisions[0].Outcome)
+
+	store := operator(t, w)
+	placed, err := store.AddSender(t.Context(), tenants.NewSender{Org: w.orgA, Kind: tenants.Number, Value: "+15550100001"})
+	require.NoError(t, err)
+	require.Zero(t, placed.Released)
+	past := noon.Add(-time.Hour)
+	placed, err = store.AddSender(t.Context(), tenants.NewSender{Org: w.orgA, Kind: tenants.Number, Value: "+15550100009", From: &past})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, placed.Released)
+	require.False(t, w.lost(t, inbound(1).Held.EventID))
+
+	_, err = routing.Park(t.Context(), []tenantmap.Parking{func() tenantmap.Parking { p := inbound(2); p.Evidence.Senders = nil; return p }()})
+	require.NoError(t, err)
+	added, err := store.AddAccounts(t.Context(), []tenants.NewAccount{{Provider: tenants.Twilio, Name: "AC000000000000000000000000000000dd", Orgs: []events.OrgID{w.orgA}}})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, added[0].Released)
+}
+
+func TestTenuresOfASenderDoNotOverlapUnlessShared(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	store := operator(t, w)
+	add := func(org events.OrgID, value string, shared bool, from, to *time.Time) (tenants.Placed, error) {
+		return store.AddSender(t.Context(), tenants.NewSender{Org: org, Kind: tenants.Number, Value: value, Shared: shared, From: from, To: to})
+	}
+	first, err := add(w.orgA, "+15550100001", false, nil, &noon)
+	require.NoError(t, err)
+	require.Nil(t, first.From, "nobody held it before")
+	require.Equal(t, noon, *first.To)
+
+	early := noon.Add(-time.Minute)
+	_, err = add(w.orgB, "+15550100001", false, &early, nil)
+	requireRefusal(t, err, "sender_taken")
+	_, err = add(w.orgB, "+15550100001", true, &early, nil)
+	requireRefusal(t, err, "sender_taken")
+	second, err := add(w.orgB, "+15550100001", false, &noon, nil)
+	require.NoError(t, err)
+	require.Equal(t, noon, *second.From)
+	_, err = add(w.orgA, "+15550100001", false, nil, nil)
+	requireRefusal(t, err, "sender_taken")
+
+	_, err = add(w.orgA, "55512", true, nil, nil)
+	require.NoError(t, err)
+	_, err = add(w.orgB, "55512", true, nil, nil)
+	require.NoError(t, err, "shared by both")
+	_, err = add(w.orgB, "55512", true, nil, nil)
+	requireRefusal(t, err, "sender_taken")
+	_, err = add(w.orgB, "55512", false, nil, nil)
+	requireRefusal(t, err, "sender_taken")
+
+	var missing *tenants.NotFoundError
+	_, err = add(events.OrgID(uuid.NewString()), "+15550100002", false, nil, nil)
+	require.ErrorAs(t, err, &missing)
+}
+
+func TestASenderMovesAtATime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	store := operator(t, w)
+	move := func(org events.OrgID, at time.Time) error {
+		_, err := store.MoveSender(t.Context(), tenants.Move{Value: "+15550100001", Org: org, At: at})
+		return err
+	}
+	at := time.Now().Add(10 * time.Second).UTC().Truncate(time.Microsecond)
+	var missing *tenants.NotFoundError
+	require.True(t, errors.As(move(w.orgB, at), &missing), "nobody holds it")
+
+	_, err := store.AddSender(t.Context(), tenants.NewSender{Org: w.orgA, Kind: tenants.Number, Value: "+15550100001", VoiceRedirect: "https://a.example/"})
+	require.NoError(t, err)
+	requireRefusal(t, move(w.orgA, at), "sender_there")
+	require.NoError(t, move(w.orgB, at))
+
+	all, err := store.Senders(t.Context())
+	require.NoError(t, err)
+	require.Len(t, all, 2)
+	require.Equal(t, w.orgA, all[0].Org)
+	require.Equal(t, at, *all[0].To)
+	require.Equal(t, w.orgB, all[1].Org)
+	require.Equal(t, at, *all[1].From)
+	require.Nil(t, all[1].To)
+	require.Empty(t, all[1].VoiceRedirect, "the former holder's URL is not the new one's")
+}
