@@ -69,7 +69,7 @@ func (c demoCmd) play(ctx context.Context, s *session, r app.Ready, began time.T
 		return nil, err
 	}
 	defer st.close()
-	s.progress("ready after %.1f s; two organisations:\n%s", time.Since(began).Seconds(), r.Seed)
+	s.progress("ready after %.1f s; two organisations:\n%s", time.Since(began).Seconds(), &r.Seed)
 	played, err := st.play()
 	if err != nil && !errors.Is(err, context.Canceled) {
 		return played, err

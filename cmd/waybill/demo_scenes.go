@@ -35,7 +35,7 @@ func (st *stage) delivered() error {
 		return err
 	}
 	st.saw("row of %s, organisation %s: %s", st.sid(1), story.Resource.Org, story.Resource.Status)
-	told, err := st.told(string(story.Resource.ID), "delivered")
+	told, err := st.told(story.Resource.ID, "delivered")
 	if err != nil {
 		return err
 	}

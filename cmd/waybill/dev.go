@@ -50,7 +50,7 @@ func (c devCmd) Run(s *session) error {
 	opts.ReadyFile, opts.Seed = c.ReadyFile, !c.NoSeed
 	return app.Dev(s.ctx, opts, func(_ context.Context, r app.Ready) error {
 		if opts.Seed {
-			s.progress("demo organisations (secrets in %s):\n%s", filepath.Join(dir, app.SeedFile), r.Seed)
+			s.progress("demo organisations (secrets in %s):\n%s", filepath.Join(dir, app.SeedFile), &r.Seed)
 		}
 		s.progress("callbacks %s   metrics %s/metrics   kafka %s", r.HTTPURL, r.AdminURL, r.KafkaBrokers)
 		s.progress("for the other verbs: export WAYBILL_DATABASE_URL='%s' WAYBILL_KAFKA_BROKERS=%s", r.DatabaseURL, r.KafkaBrokers)

@@ -1,4 +1,4 @@
 package main
 
 // Run is the command without the process, for tests.
-var Run = run //nolint:gochecknoglobals // opens the package to its tests
+var Run = run

@@ -38,15 +38,15 @@ func run(ctx context.Context, args []string, env config.Source, in io.Reader, ou
 		fmt.Fprintln(errOut, "waybill:", err)
 		return exitFailed
 	}
-	if len(args) == 0 {
+	bare := len(args) == 0
+	if bare {
 		args = []string{"--help"}
-		exited = exitUsage
 	}
 	kctx, err := parser.Parse(args)
-	if exited >= 0 { // help was shown
-		if len(args) == 1 && exited == exitUsage {
-			return exitUsage
-		}
+	switch {
+	case bare:
+		return exitUsage
+	case exited >= 0: // help was shown
 		return exited
 	}
 	if err != nil {

@@ -25,7 +25,8 @@ func TestEnteringAnOrganisationItsAccountAndItsSenders(t *testing.T) {
 	out := s.json(nil, 0, "org", "create", "--name", "Harbour Dental", "--id", "7b2e0000-0000-4000-8000-000000000001", "--external-id", "4711")
 	testkit.Golden(t, "json/org_create.json", steady(out))
 	org := "7b2e0000-0000-4000-8000-000000000001"
-	other := s.org("Other")
+	other := "91cc0000-0000-4000-8000-000000000002"
+	s.json(nil, 0, "org", "create", "--name", "Other", "--id", other)
 	testkit.Golden(t, "json/org_list.json", steady(s.json(nil, 0, "org", "list")))
 
 	token := s.file("0123456789abcdef\n")

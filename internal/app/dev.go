@@ -254,7 +254,8 @@ func (d *dev) ingestConfig() (ingest.Config, error) {
 		src["WAYBILL_LISTEN"], src["WAYBILL_PUBLIC_URL"] = addr, "http://"+reachable(addr)
 	}
 	d.ready.PublicURL, _, _ = strings.Cut(src["WAYBILL_PUBLIC_URL"], ",")
-	return cfg, config.Load(&cfg, src)
+	err := config.Load(&cfg, src)
+	return cfg, err
 }
 
 // fixedPort replaces port 0 by a free one: signatures are checked against the
@@ -262,7 +263,7 @@ func (d *dev) ingestConfig() (ingest.Config, error) {
 func fixedPort(addr string) (string, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || port != "0" {
-		return addr, nil //nolint:nilerr // the config says what is wrong with it
+		return addr, nil // the config says what is wrong with it
 	}
 	l, err := listen("--listen", addr)
 	if err != nil {

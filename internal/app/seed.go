@@ -165,7 +165,7 @@ func newSeed() Seed {
 }
 
 // String lists the organisations without their secrets.
-func (s Seed) String() string {
+func (s *Seed) String() string {
 	var b strings.Builder
 	for _, o := range s.Orgs {
 		fmt.Fprintf(&b, "  %-18s %s  %s  %s\n", o.Name, o.ID, o.AccountSID, o.Number)

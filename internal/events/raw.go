@@ -3,6 +3,7 @@ package events
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -122,6 +123,20 @@ func Pack(r *Record) []byte {
 		put(h.Value)
 	}
 	return b
+}
+
+// PackReceived packs a record that may lack the CloudEvents attributes which
+// say when and as what it was received: published again at another position, it
+// must still be the same receipt.
+func PackReceived(r *Record, receipt ReceiptID, at time.Time) []byte {
+	stamped := *r
+	stamped.Headers = slices.Clone(r.Headers)
+	for _, h := range []Header{{headerID, []byte(receipt)}, {headerTime, []byte(at.UTC().Format(timeLayout))}} {
+		if r.Header(h.Key) == "" {
+			stamped.Headers = append(stamped.Headers, h)
+		}
+	}
+	return Pack(&stamped)
 }
 
 // Unpack reads what [Pack] wrote.

@@ -114,7 +114,7 @@ const lanes = 4
 // workers meet on a counter row.
 func Lane(id RowID) int {
 	var h uint32 = 2166136261 // FNV-1a
-	for i := 0; i < len(id); i++ {
+	for i := range len(id) {
 		h = (h ^ uint32(id[i])) * 16777619
 	}
 	return int(h % lanes)

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"strings"
 	"time"
 
 	"waybill/internal/events"
@@ -28,10 +29,26 @@ type Held struct {
 // Event returns the held event among other events.
 func (h *Held) Event() Event {
 	at, kafka := h.HeldAt, h.Kafka
+	status, code := h.says()
 	return Event{
+		Status: status, ErrorCode: code,
 		ID: h.ID, Provider: h.Provider, Type: h.Kind, ReceivedAt: h.ReceivedAt, Outcome: h.State, Reason: h.Reason,
 		VerifiedAs: h.Signer, Receipt: h.Receipt, Kafka: &kafka, HeldAt: &at, Ready: h.Ready,
 	}
+}
+
+// says returns the status that a held status callback brings. It stands in the
+// event's id, whose natural key is SID, status and error code.
+func (h *Held) says() (status, code string) {
+	if h.Kind != string(events.KindMessageStatus) {
+		return "", ""
+	}
+	_, natural, ok := strings.Cut(string(h.ID), "/"+h.Kind+"/")
+	parts := strings.Split(natural, ":")
+	if !ok || len(parts) != 3 {
+		return "", ""
+	}
+	return parts[1], parts[2]
 }
 
 // HeldFilter selects held events. What is empty selects all.

@@ -45,6 +45,7 @@ func (s *Billing) Apply(ctx context.Context, f bus.Fence, batch []events.Billing
 				todo = append(todo, &batch[i])
 			case duplicate:
 				res.Duplicates++
+			case redelivery: // nobody is told of billing events, so there is nothing to repeat
 			}
 		}
 		finals, err := applyBilling(ctx, tx, l.now, todo)

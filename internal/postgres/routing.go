@@ -347,9 +347,7 @@ func (d *duplicates) queue(b *pgx.Batch) {
 func sortedKeys(sends []tenantmap.Send) []tenantmap.Key {
 	var keys []tenantmap.Key
 	for i := range sends {
-		for _, k := range sends[i].Keys() {
-			keys = append(keys, k)
-		}
+		keys = append(keys, sends[i].Keys()...)
 	}
 	slices.SortFunc(keys, func(a, b tenantmap.Key) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Value, b.Value))

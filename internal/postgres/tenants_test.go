@@ -1,7 +1,6 @@
 package postgres_test
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -217,7 +216,7 @@ func TestASenderMovesAtATime(t *testing.T) {
 	}
 	at := time.Now().Add(10 * time.Second).UTC().Truncate(time.Microsecond)
 	var missing *tenants.NotFoundError
-	require.True(t, errors.As(move(w.orgB, at), &missing), "nobody holds it")
+	require.ErrorAs(t, move(w.orgB, at), &missing, "nobody holds it")
 
 	_, err := store.AddSender(t.Context(), tenants.NewSender{Org: w.orgA, Kind: tenants.Number, Value: "+15550100001", VoiceRedirect: "https://a.example/"})
 	require.NoError(t, err)

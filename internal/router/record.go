@@ -130,7 +130,7 @@ func (s *sent) message() events.Message {
 		Channel: s.send.Channel, Direction: events.Outbound, From: s.send.From, To: s.send.To,
 		CampaignID: s.send.CampaignID, CustomerID: s.send.CustomerID,
 		Status: s.send.Status, ErrorCode: s.send.ErrorCode, SentAt: s.send.SentAt, ReceivedAt: s.send.ReceivedAt,
-		Raw: s.rec.Position(), Packed: events.Pack(s.rec),
+		Raw: s.rec.Position(), Packed: events.PackReceived(s.rec, s.send.Receipt, s.send.ReceivedAt),
 	}
 }
 
@@ -138,7 +138,7 @@ func (s *sent) held() tenantmap.Held {
 	h := tenantmap.Held{
 		EventID: s.send.ID(), Receipt: s.send.Receipt, State: s.outcome, Reason: s.Reason,
 		Provider: events.Sender, Kind: events.KindSend, Signer: string(s.send.Org),
-		ReceivedAt: s.send.ReceivedAt, Raw: s.rec.Position(), Record: events.Pack(s.rec),
+		ReceivedAt: s.send.ReceivedAt, Raw: s.rec.Position(), Record: events.PackReceived(s.rec, s.send.Receipt, s.send.ReceivedAt),
 	}
 	if s.send.Org == "" { // could not be read: an id of its own
 		h.EventID = events.NewEventID(events.Sender, "", events.KindSend, "receipt", string(s.send.Receipt))

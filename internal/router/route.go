@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"log/slog"
 
 	"waybill/internal/events"
 	"waybill/internal/fault"
@@ -127,11 +128,10 @@ func (r *Router) hold(ctx context.Context, items []item) error {
 	var held []tenantmap.Held
 	for i := range items {
 		it := &items[i]
-		switch it.Outcome {
-		case events.Parked:
+		if it.Outcome == events.Parked {
 			parkings = append(parkings, tenantmap.Parking{Held: it.held(), Evidence: it.parsed.Evidence})
 			parked = append(parked, it)
-		case events.Quarantined, events.Dead:
+		} else if it.Outcome != "" {
 			held = append(held, it.held())
 		}
 	}
@@ -156,7 +156,7 @@ func (it *item) held() tenantmap.Held {
 	h := tenantmap.Held{
 		EventID: it.id, Receipt: it.raw.Receipt, State: it.Outcome, Reason: it.Reason,
 		Provider: it.raw.Provider, Kind: it.raw.Kind, Signer: it.raw.Signer,
-		ReceivedAt: it.raw.ReceivedAt, Raw: it.rec.Position(), Record: events.Pack(it.rec),
+		ReceivedAt: it.raw.ReceivedAt, Raw: it.rec.Position(), Record: events.PackReceived(it.rec, it.raw.Receipt, it.raw.ReceivedAt),
 	}
 	if ev := &it.parsed.Evidence; len(ev.Resources) > 0 {
 		h.Named = ev.Resources[0].String()
@@ -208,12 +208,13 @@ func (r *Router) observe(it *item) {
 		"event_id", it.id, "provider", it.raw.Provider, "kind", it.raw.Kind,
 		"topic", it.rec.Topic, "partition", it.rec.Partition, "offset", it.rec.Offset,
 	}
-	switch it.Outcome {
-	case "":
+	if it.Outcome == "" {
 		r.Log.Debug("event routed", append(attrs, "org_id", it.Org, "resolved_by", it.By)...)
-	case events.Quarantined:
-		r.Log.Warn("event quarantined", append(attrs, "reason", it.Reason)...)
-	default:
-		r.Log.Info("event held", append(attrs, "outcome", it.Outcome, "reason", it.Reason)...)
+		return
 	}
+	level := slog.LevelInfo
+	if it.Outcome == events.Quarantined {
+		level = slog.LevelWarn
+	}
+	r.Log.Log(context.Background(), level, "event held", append(attrs, "outcome", it.Outcome, "reason", it.Reason)...)
 }

@@ -257,7 +257,7 @@ func TestAnotherOrgsSignatureIsQuarantinedAndTheGenuineOneGoesOn(t *testing.T) {
 	require.Equal(t, "sent", m.Status)
 	require.Equal(t, g.orgA, m.Org)
 	g.held(events.Quarantined, "signer_not_entitled")
-	require.EqualValues(t, 1, g.violations("signer_not_entitled"))
+	require.Equal(t, 1, int(g.violations("signer_not_entitled")))
 }
 
 func TestWhatCannotWorkIsDeadAndItsNeighboursGoOn(t *testing.T) {
@@ -349,4 +349,21 @@ func TestWhatIsHeldAgainWhileItIsReleasedStays(t *testing.T) {
 	g.publish(g.send(g.orgA, 1))
 	next(g, g.messages)
 	next(g, g.messages)
+}
+
+// A sender may write its records without CloudEvents attributes. Its receipt is
+// then its position, and must stay so when it is published at another one.
+func TestAReplayedSendKeepsItsReceipt(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	org := events.OrgID(uuid.NewString())
+	bare := g.send(org, 1)
+	bare.Headers = nil
+	g.publish(bare)
+	g.held(events.Dead, "unknown_org")
+	var receipt events.ReceiptID
+	require.NoError(t, g.owner.QueryRow(t.Context(), "SELECT receipt_id FROM held_events").Scan(&receipt))
+	g.exec("INSERT INTO organizations (id, name) VALUES ($1, 'late')", org)
+	g.exec("UPDATE held_events SET ready = true")
+	require.Equal(t, receipt, next(g, g.messages).Receipt)
 }

@@ -78,7 +78,7 @@ func (w *Worker) every(ctx context.Context, d time.Duration, what string, fn fun
 	defer tick.Stop()
 	for {
 		if err := fn(); err != nil && ctx.Err() == nil {
-			w.Log.Warn(what+" failed, will be tried again", "error", err)
+			w.Log.Warn("a repeated task failed, will be tried again", "task", what, "error", err)
 		}
 		select {
 		case <-ctx.Done():
