@@ -68,7 +68,7 @@ kafka-down: ## stop it
 
 generate: ## write generated code and docs anew
 	$(TOOL) sqlc generate
-	go generate $(PACKAGES)
+	go test -count=1 -run '^TestDocs' ./internal/app -update
 
 build: ## build the commands into bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...

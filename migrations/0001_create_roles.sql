@@ -20,6 +20,10 @@ END
 $$;
 -- +goose StatementEnd
 CREATE EXTENSION IF NOT EXISTS btree_gist;
+-- Nobody makes temporary objects: a function of the owner could be led to them.
+-- +goose StatementBegin
+DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$;
+-- +goose StatementEnd
 GRANT USAGE ON SCHEMA public TO waybill_router, waybill_worker, waybill_operator, waybill_readonly;
 -- The schema's version is checked by every process at its start.
 GRANT SELECT ON goose_db_version TO waybill_router, waybill_worker, waybill_operator, waybill_readonly;

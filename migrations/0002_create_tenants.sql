@@ -71,7 +71,7 @@ INSERT INTO config_version (version) VALUES (1);
 
 -- +goose StatementBegin
 CREATE FUNCTION bump_config_version() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
   UPDATE config_version SET version = version + 1;
   RETURN NULL;

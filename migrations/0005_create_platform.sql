@@ -124,7 +124,7 @@ GRANT UPDATE (message_id, provider, provider_id, account, channel, direction, or
 -- and sees nothing but ids: what it then reads, it reads as that organisation.
 -- +goose StatementBegin
 CREATE FUNCTION dirty_campaigns(most integer) RETURNS TABLE (org_id uuid, campaign_id uuid)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
   SELECT DISTINCT c.org_id, c.campaign_id FROM campaign_counters c WHERE c.version > c.published_version LIMIT most
 $$;
 -- +goose StatementEnd

@@ -25,6 +25,7 @@ import (
 	"waybill/internal/postgres"
 	"waybill/internal/router"
 	"waybill/internal/seal"
+	"waybill/internal/worker"
 	"waybill/migrations"
 )
 
@@ -73,8 +74,11 @@ const (
 // and an embedded broker, the same code as apart, until ctx is done. ready is
 // called once when all of it does its work; its error ends the process.
 func Dev(ctx context.Context, o DevOptions, ready func(context.Context, Ready) error) error {
-	d := &dev{process: newProcess(o.Log), o: o}
+	d := &dev{process: newProcess(o.Log, ingest.HealthServing, router.HealthConsuming, worker.HealthConsuming), o: o}
 	err := d.begin(ctx)
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err() // what was cut off complains in words of its own
+	}
 	if err == nil {
 		err = ready(ctx, d.ready)
 	}

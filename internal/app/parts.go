@@ -55,7 +55,7 @@ func (p *process) openDatabase(ctx context.Context, cfg postgres.Config) (*postg
 	if err != nil {
 		return nil, err
 	}
-	p.onStop("database", func(context.Context) error { db.Close(); return nil })
+	p.onStop("database", db.CloseWithin)
 	for {
 		err := db.Check(ctx)
 		if err == nil {
@@ -114,7 +114,6 @@ func (p *process) startIngest(cfg ingest.Config, client *kafkabus.Client) (strin
 func (p *process) startRouter(cfg router.Config, client *kafkabus.Client, db *postgres.DB) {
 	feed := postgres.NewConfigFeed(db)
 	p.onStop("config feed", func(context.Context) error { feed.Close(); return nil })
-	p.health.Set(router.HealthConsuming, errStarting)
 	r := router.New(router.Options{
 		Config: cfg, Parsers: []provider.Parser{twilio.Parser{}, stripe.Parser{}},
 		Store: postgres.NewRouting(db), Positions: postgres.NewOffsets(db, events.GroupRouter), Feed: feed,
@@ -127,7 +126,6 @@ func (p *process) startRouter(cfg router.Config, client *kafkabus.Client, db *po
 // startWorkers applies what the router resolves.
 func (p *process) startWorkers(client *kafkabus.Client, db *postgres.DB) {
 	ledger := postgres.NewLedger(db, events.GroupWorkers)
-	p.health.Set(worker.HealthConsuming, errStarting)
 	w := worker.New(worker.Options{
 		Ledger: ledger, Messages: postgres.NewMessages(db, events.GroupWorkers), Billing: postgres.NewBilling(db, events.GroupWorkers),
 		Campaigns: postgres.NewCampaigns(db), Timeline: ledger,
@@ -136,5 +134,3 @@ func (p *process) startWorkers(client *kafkabus.Client, db *postgres.DB) {
 	})
 	p.start("workers", w.Run)
 }
-
-var errStarting = errors.New("starting")

@@ -33,6 +33,7 @@ type cleanup struct {
 	fn   func(context.Context) error
 }
 
+// newProcess returns a process that is not ready until all the checks are good.
 func newProcess(log *slog.Logger, checks ...string) *process {
 	return &process{log: log, registry: obs.NewRegistry(), health: obs.NewHealth(checks...), failed: make(chan error, 1)}
 }
@@ -132,9 +133,9 @@ func (p *process) serveAdmin(addr string) (string, error) {
 }
 
 // run is the life of a single-purpose process: build, run until ctx is done,
-// stop.
-func run(ctx context.Context, log *slog.Logger, build func(context.Context, *process) error) error {
-	p := newProcess(log)
+// stop. The check is not good until its part does its work.
+func run(ctx context.Context, log *slog.Logger, check string, build func(context.Context, *process) error) error {
+	p := newProcess(log, check)
 	err := build(ctx, p)
 	if err == nil {
 		log.Info("started")

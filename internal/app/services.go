@@ -3,11 +3,15 @@ package app
 import (
 	"context"
 	"log/slog"
+
+	"waybill/internal/ingest"
+	"waybill/internal/router"
+	"waybill/internal/worker"
 )
 
 // Ingest runs the ingest process until ctx is done.
 func Ingest(ctx context.Context, cfg IngestConfig, log *slog.Logger) error {
-	return run(ctx, log, func(_ context.Context, p *process) error {
+	return run(ctx, log, ingest.HealthServing, func(_ context.Context, p *process) error {
 		client, err := p.openBus(cfg.Kafka)
 		if err != nil {
 			return err
@@ -22,7 +26,7 @@ func Ingest(ctx context.Context, cfg IngestConfig, log *slog.Logger) error {
 
 // Router runs the router process until ctx is done.
 func Router(ctx context.Context, cfg RouterConfig, log *slog.Logger) error {
-	return run(ctx, log, func(ctx context.Context, p *process) error {
+	return run(ctx, log, router.HealthConsuming, func(ctx context.Context, p *process) error {
 		if _, err := p.serveAdmin(cfg.Admin.Listen); err != nil {
 			return err
 		}
@@ -41,7 +45,7 @@ func Router(ctx context.Context, cfg RouterConfig, log *slog.Logger) error {
 
 // Workers runs the workers process until ctx is done.
 func Workers(ctx context.Context, cfg WorkersConfig, log *slog.Logger) error {
-	return run(ctx, log, func(ctx context.Context, p *process) error {
+	return run(ctx, log, worker.HealthConsuming, func(ctx context.Context, p *process) error {
 		if _, err := p.serveAdmin(cfg.Admin.Listen); err != nil {
 			return err
 		}

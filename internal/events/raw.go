@@ -76,7 +76,7 @@ func DecodeRaw(rec *Record) (Raw, error) {
 		return Raw{}, err
 	}
 	raw := Raw{
-		Receipt: ReceiptID(rec.Header(headerID)), Key: string(rec.Key), Body: rec.Value, ReceivedAt: at,
+		Receipt: ReceiptOf(rec), Key: string(rec.Key), Body: rec.Value, ReceivedAt: at,
 	}
 	for _, h := range rec.Headers {
 		switch {
@@ -94,11 +94,19 @@ func DecodeRaw(rec *Record) (Raw, error) {
 			raw.Headers = append(raw.Headers, Header{h.Key[len(headerHTTP):], h.Value})
 		}
 	}
-	if raw.Receipt == "" || raw.Provider == "" || raw.Kind == "" {
+	if rec.Header(headerID) == "" || raw.Provider == "" || raw.Kind == "" {
 		return Raw{}, fault.New(fault.Invalid, "missing_attribute")
+	}
+	for _, text := range []string{string(raw.Provider), string(raw.Kind), raw.Signer} {
+		if len(text) > maxAttribute || Text(text) != text {
+			return Raw{}, fault.New(fault.Invalid, "bad_attribute")
+		}
 	}
 	return raw, nil
 }
+
+// maxAttribute bounds what becomes part of an event id, in bytes.
+const maxAttribute = 256
 
 // packVersion is the first byte of a packed record, so that the form can change.
 const packVersion = 1
@@ -127,10 +135,14 @@ func Pack(r *Record) []byte {
 
 // PackReceived packs a record that may lack the CloudEvents attributes which
 // say when and as what it was received: published again at another position, it
-// must still be the same receipt.
+// must still be the same receipt. One without a key gets its receipt as its
+// key, because nothing is published without.
 func PackReceived(r *Record, receipt ReceiptID, at time.Time) []byte {
 	stamped := *r
 	stamped.Headers = slices.Clone(r.Headers)
+	if len(r.Key) == 0 {
+		stamped.Key = []byte(receipt)
+	}
 	for _, h := range []Header{{headerID, []byte(receipt)}, {headerTime, []byte(at.UTC().Format(timeLayout))}} {
 		if r.Header(h.Key) == "" {
 			stamped.Headers = append(stamped.Headers, h)

@@ -82,7 +82,7 @@ func TestRawKeepsEveryByte(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := events.Raw{
 			Receipt: recpt, Provider: events.Stripe, Kind: events.KindStripe,
-			Signer: rapid.String().Draw(t, "signer"), Key: rapid.String().Draw(t, "key"),
+			Signer: rapid.StringMatching(`[A-Za-z0-9:/_-]{0,60}`).Draw(t, "signer"), Key: rapid.String().Draw(t, "key"),
 			Method: "POST", URI: rapid.String().Draw(t, "uri"),
 			Body:       rapid.SliceOf(rapid.Byte()).Draw(t, "body"),
 			Headers:    headers().Draw(t, "headers"),

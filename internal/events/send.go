@@ -33,6 +33,9 @@ type Send struct {
 	ReceivedAt time.Time `json:"-"` // the record's time
 }
 
+// maxSend bounds a send record, in bytes: far above what its fields can hold.
+const maxSend = 64 << 10
+
 // Intended is the status of a message that no provider has been asked to send.
 const Intended = "intended"
 
@@ -40,6 +43,9 @@ const Intended = "intended"
 // ids spelled one way, the status filled in. The error says which field is
 // wrong and never quotes a value.
 func ParseSend(data []byte) (Send, error) {
+	if len(data) > maxSend {
+		return Send{}, fmt.Errorf("longer than %d bytes", maxSend)
+	}
 	// The times are read apart: encoding/json does not name the field of a bad one.
 	var in struct {
 		Send
@@ -151,15 +157,15 @@ func (s *Send) Record() (Record, error) {
 // CloudEvents headers: its receipt is then its position, its time the broker's.
 func DecodeSend(r *Record) (Send, error) {
 	s, err := ParseSend(r.Value)
+	if err != nil {
+		s = Send{} // nothing of it is to be trusted, not even as an id
+	}
 	s.Receipt = ReceiptOf(r)
 	s.ReceivedAt = r.Time.UTC()
 	if t, terr := recordTime(r); terr == nil {
 		s.ReceivedAt = t
 	}
-	if err != nil {
-		return s, fault.Wrap(fault.Invalid, "bad_send_record", err)
-	}
-	return s, nil
+	return s, fault.Wrap(fault.Invalid, "bad_send_record", err)
 }
 
 // ReceiptOf returns the receipt id of a raw or send record, always a UUID: its

@@ -12,6 +12,7 @@ import (
 	"waybill/internal/billing"
 	"waybill/internal/bus"
 	"waybill/internal/events"
+	"waybill/internal/fault"
 )
 
 // Billing applies Stripe's events. They are global: no organisation is set, and
@@ -28,7 +29,7 @@ func NewBilling(db *DB, group string) *Billing { return &Billing{db, group} }
 // kept with its payload, also those whose type nobody needs yet.
 func (s *Billing) Apply(ctx context.Context, f bus.Fence, batch []events.Billing) (events.Effect, error) {
 	var res events.Effect
-	err := s.db.inTx(ctx, "applying billing events", func(tx pgx.Tx) error {
+	err := s.db.inTx(ctx, "applying billing events", func(ctx context.Context, tx pgx.Tx) error {
 		res = events.Effect{Outcomes: map[events.Outcome]int{}}
 		occs := make([]occurrence, len(batch))
 		for i := range batch {
@@ -165,7 +166,7 @@ const insertBillingEvent = `
 func queueBillingEvent(b *pgx.Batch, now time.Time, e *events.Billing, step billing.Step) error {
 	raw, err := events.Unpack(e.Packed)
 	if err != nil {
-		return fmt.Errorf("unpacking a billing event: %w", err)
+		return fault.Wrap(fault.Invalid, "damaged_record", err)
 	}
 	b.Queue(insertBillingEvent, e.EventID, e.StripeID, e.Mode, e.Type, e.Version, e.Object, e.Account, step.Outcome, step.Status, e.Receipt,
 		e.Created, e.ReceivedAt, now, e.Raw.Topic, e.Raw.Partition, e.Raw.Offset, slices.Clone(raw.Value))

@@ -24,6 +24,8 @@ const snapshotLock = "waybill.snapshots"
 // Lead takes the publisher's lock for as long as fn runs and returns true, or
 // returns false at once when another process holds it.
 func (c *Campaigns) Lead(ctx context.Context, fn func(context.Context) error) (bool, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	conn, err := c.db.pool.Acquire(ctx)
 	if err != nil {
 		return false, translate(err, "electing the publisher of snapshots")
@@ -49,7 +51,9 @@ const selectCells = `
 
 // Snapshots returns up to limit campaigns that changed since they were last
 // published.
-func (c *Campaigns) Snapshots(ctx context.Context, limit int, now time.Time) ([]events.CampaignStatus, error) {
+func (c *Campaigns) Snapshots(ctx context.Context, limit int, now time.Time) ([]events.CampaignSnapshot, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	rows, err := c.db.pool.Query(ctx, "SELECT org_id, campaign_id FROM dirty_campaigns($1)", limit)
 	if err != nil {
 		return nil, translate(err, "looking for changed campaigns")
@@ -62,7 +66,7 @@ func (c *Campaigns) Snapshots(ctx context.Context, limit int, now time.Time) ([]
 	if err != nil {
 		return nil, translate(err, "looking for changed campaigns")
 	}
-	out := make([]events.CampaignStatus, 0, len(list))
+	out := make([]events.CampaignSnapshot, 0, len(list))
 	for _, d := range list {
 		s, err := c.snapshot(ctx, d.Org, d.ID, now)
 		if err != nil {
@@ -73,36 +77,43 @@ func (c *Campaigns) Snapshots(ctx context.Context, limit int, now time.Time) ([]
 	return out, nil
 }
 
-func (c *Campaigns) snapshot(ctx context.Context, org events.OrgID, id string, now time.Time) (s events.CampaignStatus, err error) {
+func (c *Campaigns) snapshot(ctx context.Context, org events.OrgID, id string, now time.Time) (s events.CampaignSnapshot, err error) {
 	err = c.db.InOrg(ctx, org, "reading a campaign's counters", func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, selectCells, org, id)
 		if err != nil {
 			return err
 		}
+		s = events.CampaignSnapshot{}
 		var cells []campaign.Counter
 		var version, v int64
 		cell := campaign.Counter{Cell: campaign.Cell{Org: org, Campaign: id}}
 		_, err = pgx.ForEachRow(rows, []any{&cell.Shard, &cell.Status, &cell.Messages, &cell.Reached, &v}, func() error {
 			cells = append(cells, cell)
 			version += v
+			s.Cells = append(s.Cells, events.CampaignCell{Shard: cell.Shard, Status: cell.Status, Version: v})
 			return nil
 		})
-		s = campaign.Snapshot(org, id, cells, version, now)
+		s.CampaignStatus = campaign.Snapshot(org, id, cells, version, now)
 		return err
 	})
 	return s, err
 }
 
+// markPublished names the version of every cell that was read: a cell that has
+// moved on meanwhile stays to be published.
 const markPublished = `
-	UPDATE campaign_counters SET published_version = version
-	WHERE org_id = $1 AND campaign_id = $2 AND version > published_version
-		AND (SELECT sum(version) FROM campaign_counters WHERE org_id = $1 AND campaign_id = $2) = $3`
+	UPDATE campaign_counters c SET published_version = u.v
+	FROM unnest($3::smallint[], $4::text[], $5::bigint[]) AS u(h, s, v)
+	WHERE c.org_id = $1 AND c.campaign_id = $2 AND c.shard = u.h AND c.status = u.s AND c.published_version < u.v`
 
-// Published takes note that a snapshot is out. If the counters have moved on
-// meanwhile nothing is noted, and the next snapshot follows.
-func (c *Campaigns) Published(ctx context.Context, s *events.CampaignStatus) error {
+// Published takes note that a snapshot is out.
+func (c *Campaigns) Published(ctx context.Context, s *events.CampaignSnapshot) error {
 	return c.db.InOrg(ctx, s.Org, "noting a published snapshot", func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, markPublished, s.Org, s.CampaignID, s.Version)
+		shards, statuses, versions := make([]int16, len(s.Cells)), make([]string, len(s.Cells)), make([]int64, len(s.Cells))
+		for i, cell := range s.Cells {
+			shards[i], statuses[i], versions[i] = int16(cell.Shard), cell.Status, cell.Version //nolint:gosec // 0 to 3
+		}
+		_, err := tx.Exec(ctx, markPublished, s.Org, s.CampaignID, shards, statuses, versions)
 		return err
 	})
 }

@@ -30,12 +30,16 @@ func (c *ConfigFeed) Lead(ctx context.Context) (bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.lead != nil {
-		if err := c.lead.Ping(ctx); err != nil {
+		ping, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if err := c.lead.Ping(ping); err != nil {
 			c.drop()
 			return false, translate(err, "keeping the lead of the configuration")
 		}
 		return true, nil
 	}
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	conn, err := c.db.pool.Acquire(ctx)
 	if err != nil {
 		return false, translate(err, "electing the publisher of the configuration")
@@ -70,6 +74,8 @@ func (c *ConfigFeed) drop() {
 
 // Version changes with every change of accounts, tokens and senders.
 func (c *ConfigFeed) Version(ctx context.Context) (int64, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	var v int64
 	err := c.db.pool.QueryRow(ctx, "SELECT version FROM config_version").Scan(&v)
 	return v, translate(err, "reading the configuration's version")
@@ -87,6 +93,8 @@ const (
 // All returns the body of every key that the config topic should hold, read in
 // one snapshot.
 func (c *ConfigFeed) All(ctx context.Context) (map[string]any, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	all := map[string]any{}
 	opts := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err := pgx.BeginTxFunc(ctx, c.db.pool, opts, func(tx pgx.Tx) error {
@@ -130,6 +138,7 @@ func readSenders(ctx context.Context, tx pgx.Tx, all map[string]any) error {
 	var s events.ConfigSender
 	_, err = pgx.ForEachRow(rows, []any{&s.ID, &s.Org, &s.Kind, &s.Value, &s.Shared, &s.From, &s.To, &s.VoiceRedirect}, func() error {
 		sender := s
+		sender.From, sender.To = utc(s.From), utc(s.To)
 		all[sender.Key()] = &sender
 		return nil
 	})

@@ -50,8 +50,12 @@ func isRetryable(err error) bool {
 	return errors.Is(err, errRace)
 }
 
-// translate classifies an error. Class 22 (data) and 23 (constraints) are what
-// the record alone reproduces; everything else waits. The server's message may
+// permanent are the SQLSTATE classes that a record alone reproduces: 21
+// (cardinality), 22 (data), 23 (constraints) and 54 (a value too large for an
+// index). DESIGN names 22 and 23; the other two would wait for ever as well.
+var permanent = map[string]bool{"21": true, "22": true, "23": true, "54": true}
+
+// translate classifies an error. What is not permanent waits. The server's message may
 // quote values, so only its code is kept.
 func translate(err error, what string) error {
 	if err == nil {
@@ -65,7 +69,7 @@ func translate(err error, what string) error {
 	switch {
 	case c == "":
 		return fault.Wrap(fault.Unavailable, "database_unavailable", fmt.Errorf("%s: %w", what, err))
-	case c[:2] == "22" || c[:2] == "23":
+	case permanent[c[:2]]:
 		return fault.Wrap(fault.Invalid, "data_rejected", &stateError{what: what, code: c})
 	}
 	return fault.Wrap(fault.Unavailable, "database_error", &stateError{what: what, code: c})

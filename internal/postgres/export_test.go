@@ -27,3 +27,6 @@ func RecordIn(ctx context.Context, tx pgx.Tx, sends []tenantmap.Send) ([]tenantm
 
 // Retryable tells whether a transaction is tried again.
 func Retryable(err error) bool { return isRetryable(err) }
+
+// SelectTransitions rebuilds status events from the timeline.
+const SelectTransitions = selectTransitions

@@ -47,10 +47,11 @@ const (
 		UPDATE applied_offsets SET next_offset = $5, updated_at = now()
 		WHERE group_name = $1 AND topic = $2 AND partition = $3 AND next_offset = $4
 		RETURNING now()`
-	plantFence = `
-		INSERT INTO applied_offsets (group_name, topic, partition, next_offset) VALUES ($1, $2, $3, $4)
-		ON CONFLICT DO NOTHING`
-	selectKnown = `SELECT event_id, receipt_id, org_id, applied_at FROM event_ids WHERE event_id = ANY($1)`
+	// One key after the other, each in its own partition: = ANY would search
+	// every partition for every key.
+	selectKnown = `
+		SELECT e.event_id, e.receipt_id, e.org_id, e.applied_at FROM unnest($1::text[]) AS k(id)
+		CROSS JOIN LATERAL (SELECT event_id, receipt_id, org_id, applied_at FROM event_ids WHERE event_id = k.id OFFSET 0) e`
 )
 
 // openLedger passes the fence and reads what is known of the batch's events, in one
@@ -174,16 +175,9 @@ func NewLedger(db *DB, group string) *Ledger {
 	return &Ledger{NewOffsets(db, group), db}
 }
 
-// Plant makes the partition's position known to the database if it is new, so
-// that there is something to fence with.
-func (l *Ledger) Plant(ctx context.Context, topic string, partition int, at int64) error {
-	_, err := l.db.pool.Exec(ctx, plantFence, l.group, topic, partition, at)
-	return translate(err, "planting the fence")
-}
-
 // Hold passes the fence and keeps events that no domain can apply.
 func (l *Ledger) Hold(ctx context.Context, f bus.Fence, held []tenantmap.Held) error {
-	return l.db.inTx(ctx, "holding events", func(tx pgx.Tx) error {
+	return l.db.inTx(ctx, "holding events", func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := openLedger(ctx, tx, l.group, f, nil); err != nil {
 			return err
 		}
@@ -193,6 +187,8 @@ func (l *Ledger) Hold(ctx context.Context, f bus.Fence, held []tenantmap.Held) e
 
 // MakeDays makes the timeline's partitions for so many days ahead.
 func (l *Ledger) MakeDays(ctx context.Context, days int) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	_, err := l.db.pool.Exec(ctx, "SELECT make_event_days($1)", days)
 	return translate(err, "making the timeline's days")
 }

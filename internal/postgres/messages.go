@@ -33,7 +33,7 @@ func NewMessages(db *DB, group string) *Messages { return &Messages{db, group} }
 // and package fault for the errors.
 func (m *Messages) Apply(ctx context.Context, f bus.Fence, batch []events.Message) (events.Effect, error) {
 	var res events.Effect
-	err := m.db.inTx(ctx, "applying message events", func(tx pgx.Tx) error {
+	err := m.db.inTx(ctx, "applying message events", func(ctx context.Context, tx pgx.Tx) error {
 		a := &messageBatch{f: f, batch: batch, res: events.Effect{Outcomes: map[events.Outcome]int{}}}
 		defer func() { res = a.res }()
 		return a.apply(ctx, tx, m.group)
@@ -140,11 +140,16 @@ func (a *messageBatch) group(org events.OrgID) *orgGroup {
 	return g
 }
 
+// selectMessages locks one row after the other in the order of $2, by the whole
+// primary key: a plan for id = ANY($2) scans the organisation's rows for as long
+// as there are no statistics.
 const selectMessages = `
-	SELECT id, coalesce(message_id::text, ''), provider, coalesce(provider_id, ''), account, channel, direction, origin,
-		from_address, to_address, service, body, media, coalesce(campaign_id::text, ''), coalesce(customer_id::text, ''),
-		status, error_code, version, reached, sent_at, occurred_at, received_at, last_at
-	FROM sms_messages WHERE org_id = $1 AND id = ANY($2) ORDER BY id FOR UPDATE`
+	SELECT m.* FROM unnest($2::uuid[]) AS k(row_id)
+	CROSS JOIN LATERAL (
+		SELECT id, coalesce(message_id::text, ''), provider, coalesce(provider_id, ''), account, channel, direction, origin,
+			from_address, to_address, service, body, media, coalesce(campaign_id::text, ''), coalesce(customer_id::text, ''),
+			status, error_code, version, reached, sent_at, occurred_at, received_at, last_at
+		FROM sms_messages WHERE org_id = $1 AND id = k.row_id OFFSET 0 FOR UPDATE) AS m`
 
 // lock reads the rows of the batch and locks them, each organisation's in the
 // order of their ids. The same pipeline brings back what is to be published again.
@@ -243,12 +248,19 @@ type replayed struct {
 	at  time.Time
 }
 
+// selectTransitions goes from the ids to the rows, one key after the other
+// (OFFSET 0 keeps the planner from turning that round): a plan that starts from
+// the tables is quadratic, and it is what a planner without statistics picks.
 const selectTransitions = `
 	SELECT m.id, coalesce(m.message_id::text, ''), coalesce(m.provider_id, ''), m.channel, coalesce(m.campaign_id::text, ''),
 		coalesce(m.customer_id::text, ''), e.status, e.error_code, e.version, e.occurred_at, e.received_at
-	FROM events e JOIN sms_messages m ON m.org_id = e.org_id AND m.id = e.row_id
-	WHERE e.org_id = $1 AND m.org_id = $1 AND e.version IS NOT NULL
-		AND (e.event_id, e.applied_at) IN (SELECT * FROM unnest($2::text[], $3::timestamptz[]))
+	FROM unnest($2::text[], $3::timestamptz[]) AS k(event_id, applied_at)
+	CROSS JOIN LATERAL (
+		SELECT row_id, status, error_code, version, occurred_at, received_at FROM events
+		WHERE org_id = $1 AND event_id = k.event_id AND applied_at = k.applied_at AND version IS NOT NULL OFFSET 0) e
+	CROSS JOIN LATERAL (
+		SELECT id, message_id, provider_id, channel, campaign_id, customer_id FROM sms_messages
+		WHERE org_id = $1 AND id = e.row_id OFFSET 0) m
 	ORDER BY e.version`
 
 // queueReplay adds the query that rebuilds status events from the timeline.

@@ -179,7 +179,7 @@ func TestReplayAppliesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	d.at = 10 // as if the rows below were lost: the database was restored
-	require.NoError(t, d.ledger.Advance(t.Context(), events.TopicMessages, 0, 10))
+	require.NoError(t, d.ledger.Advance(t.Context(), bus.Fence{Topic: events.TopicMessages, Next: 10}))
 	e := d.status(d.orgA, 1, "sent", "", 1)
 	e.Replay = true
 	effect, err := d.messages.Apply(t.Context(), bus.Fence{Topic: events.TopicMessages, At: 10, Next: 10}, []events.Message{e})

@@ -14,7 +14,7 @@ const setOrg = "SELECT set_config('waybill.org', $1, true)"
 // InOrg runs fn in a transaction in which row-level security shows the rows of
 // one organisation only. The statements still name it in their WHERE.
 func (db *DB) InOrg(ctx context.Context, org events.OrgID, what string, fn func(pgx.Tx) error) error {
-	return db.inTx(ctx, what, func(tx pgx.Tx) error {
+	return db.inTx(ctx, what, func(ctx context.Context, tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, setOrg, org); err != nil {
 			return err
 		}

@@ -46,9 +46,12 @@ type DB struct {
 // Limits that the server enforces on every statement, so that a lost client
 // or a stuck lock ends by itself. They are longer than any healthy statement.
 const (
-	statementTimeout = 20 * time.Second
-	idleTimeout      = 30 * time.Second
-	lockTimeout      = 10 * time.Second
+	statementTimeout = 10 * time.Second
+	idleTimeout      = 20 * time.Second
+	lockTimeout      = 5 * time.Second
+	// patience is our own limit on a transaction: a connection whose other end
+	// vanished without a word would be waited for otherwise.
+	patience = 15 * time.Second
 )
 
 // Open connects lazily: it fails only for a URL that cannot be used. Close the
@@ -87,6 +90,27 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 // Close closes the pool after its connections were given back.
 func (db *DB) Close() { db.pool.Close() }
 
+// closeShare is the most that closing takes of the time for a whole stop.
+const closeShare = 2 * time.Second
+
+// CloseWithin closes the pool, and gives up on connections whose server does
+// not answer: they end with the process.
+func (db *DB) CloseWithin(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, closeShare)
+	defer cancel()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		db.pool.Close()
+	}()
+	select {
+	case <-closed:
+		return nil
+	case <-ctx.Done():
+		return errors.New("connections did not close in time")
+	}
+}
+
 // ErrOldSchema is returned when migrations are missing.
 var ErrOldSchema = errors.New("the database schema is older than this program: run `waybill migrate up`")
 
@@ -108,9 +132,9 @@ func (db *DB) Check(ctx context.Context) error {
 
 // inTx runs fn in a transaction and commits it. Serialization failures and
 // deadlocks are tried again; fn must therefore have no other effects.
-func (db *DB) inTx(ctx context.Context, what string, fn func(pgx.Tx) error) error {
+func (db *DB) inTx(ctx context.Context, what string, fn func(context.Context, pgx.Tx) error) error {
 	for attempt := 1; ; attempt++ {
-		err := pgx.BeginFunc(ctx, db.pool, fn)
+		err := db.attempt(ctx, fn)
 		if err == nil {
 			return nil
 		}
@@ -121,4 +145,15 @@ func (db *DB) inTx(ctx context.Context, what string, fn func(pgx.Tx) error) erro
 			return translate(err, what)
 		}
 	}
+}
+
+// bounded limits what a statement or transaction waits for the server.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, patience)
+}
+
+func (db *DB) attempt(ctx context.Context, fn func(context.Context, pgx.Tx) error) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	return pgx.BeginFunc(ctx, db.pool, func(tx pgx.Tx) error { return fn(ctx, tx) })
 }

@@ -22,7 +22,7 @@ const claimReady = `
 // them until the lease ends; the token proves it to [Routing.DeleteReleased].
 func (r *Routing) ClaimReady(ctx context.Context, limit int, lease time.Duration) (token string, claims []tenantmap.Claim, err error) {
 	token = uuid.NewString()
-	err = r.db.inTx(ctx, "claiming held events", func(tx pgx.Tx) error {
+	err = r.db.inTx(ctx, "claiming held events", func(ctx context.Context, tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, claimReady, token, lease, limit)
 		if err != nil {
 			return err
@@ -40,8 +40,42 @@ const deleteReleased = `DELETE FROM held_events WHERE lease_token = $1 AND event
 // DeleteReleased removes what was published anew under a lease. An event that
 // was held again meanwhile has lost the lease and stays.
 func (r *Routing) DeleteReleased(ctx context.Context, token string, ids []events.EventID) error {
-	return r.db.inTx(ctx, "deleting released events", func(tx pgx.Tx) error {
+	return r.db.inTx(ctx, "deleting released events", func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, deleteReleased, token, ids)
+		return err
+	})
+}
+
+const spoil = `
+	UPDATE held_events h SET ready = false, reason = u.r, lease_token = NULL, lease_until = NULL
+	FROM unnest($2::text[], $3::text[]) AS u(e, r) WHERE h.event_id = u.e AND h.lease_token = $1`
+
+// Spoil ends the release of events that can never be published, each for its
+// reason; they stay held.
+func (r *Routing) Spoil(ctx context.Context, token string, reasons map[events.EventID]string) error {
+	ids, why := make([]string, 0, len(reasons)), make([]string, 0, len(reasons))
+	for id, reason := range reasons {
+		ids, why = append(ids, string(id)), append(why, reason)
+	}
+	return r.db.inTx(ctx, "ending a release", func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, spoil, token, ids, why)
+		return err
+	})
+}
+
+// supersedeFinal also counts a receipt that is not the event's own.
+const supersedeFinal = `
+	WITH gone AS (
+		DELETE FROM held_events h USING event_ids e WHERE e.event_id = h.event_id
+		RETURNING h.event_id, h.receipt_id, h.received_at, e.receipt_id AS final)
+	INSERT INTO event_duplicates (event_id, receipt_id, received_at)
+	SELECT event_id, receipt_id, received_at FROM gone WHERE receipt_id <> final ON CONFLICT DO NOTHING`
+
+// SupersedeFinal removes what is held of events that are final: an event was
+// held in the moment in which a worker applied it.
+func (r *Routing) SupersedeFinal(ctx context.Context) error {
+	return r.db.inTx(ctx, "removing held events that are final", func(ctx context.Context, tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, supersedeFinal)
 		return err
 	})
 }
@@ -56,7 +90,7 @@ const expireParked = `
 // into dead ones, up to a thousand; a late send still frees them.
 func (r *Routing) ExpireParked(ctx context.Context, t time.Time) (int64, error) {
 	var n int64
-	err := r.db.inTx(ctx, "expiring parked events", func(tx pgx.Tx) error {
+	err := r.db.inTx(ctx, "expiring parked events", func(ctx context.Context, tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, expireParked, t, tenantmap.ReasonUnclaimed)
 		n = tag.RowsAffected()
 		return err

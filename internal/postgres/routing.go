@@ -25,6 +25,8 @@ type querier interface {
 
 // Lookup returns what is on record about keys, in one round trip.
 func (r *Routing) Lookup(ctx context.Context, keys []tenantmap.Key) (tenantmap.Facts, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	f, err := lookup(ctx, r.db.pool, keys)
 	return f, translate(err, "looking up the tenant map")
 }
@@ -33,9 +35,9 @@ const (
 	selectMappings = `SELECT key, org_id, row_id, sent_at FROM tenant_map WHERE key = ANY($1) AND org_id IS NOT NULL`
 	selectSenders  = `SELECT value, org_id, lower(valid), upper(valid) FROM senders WHERE value = ANY($1)`
 	selectAccounts = `
-		SELECT a.provider, a.name, a.platform AND a.removed_at IS NULL, o.org_id, lower(o.valid), upper(o.valid)
+		SELECT a.provider, a.name, a.platform, a.removed_at, o.org_id, lower(o.valid), upper(o.valid)
 		FROM accounts a LEFT JOIN account_orgs o ON o.account_id = a.id
-		WHERE a.provider || ':' || a.name = ANY($1)`
+		WHERE (a.provider, a.name) IN (SELECT split_part(k, ':', 1), substr(k, strpos(k, ':') + 1) FROM unnest($1::text[]) AS k)`
 )
 
 func lookup(ctx context.Context, q querier, keys []tenantmap.Key) (tenantmap.Facts, error) {
@@ -93,11 +95,13 @@ func lookup(ctx context.Context, q querier, keys []tenantmap.Key) (tenantmap.Fac
 			var provider, name string
 			var platform bool
 			var org *events.OrgID
-			var from, to *time.Time
-			_, err := pgx.ForEachRow(rows, []any{&provider, &name, &platform, &org, &from, &to}, func() error {
+			var removed, from, to *time.Time
+			_, err := pgx.ForEachRow(rows, []any{&provider, &name, &platform, &removed, &org, &from, &to}, func() error {
 				k := tenantmap.Key{Kind: tenantmap.KeyAccount, Value: provider + ":" + name}
 				a := f.Accounts[k]
-				a.Platform = a.Platform || platform
+				if platform {
+					a.Platform = append(a.Platform, tenure("", nil, removed))
+				}
 				if org != nil {
 					a.Orgs = append(a.Orgs, tenure(*org, from, to))
 				}
@@ -129,7 +133,7 @@ func (r *Routing) Hold(ctx context.Context, held []tenantmap.Held) error {
 	if len(held) == 0 {
 		return nil
 	}
-	return r.db.inTx(ctx, "holding events", func(tx pgx.Tx) error { return hold(ctx, tx, held) })
+	return r.db.inTx(ctx, "holding events", func(ctx context.Context, tx pgx.Tx) error { return hold(ctx, tx, held) })
 }
 
 // Park keeps events that still have no organisation once every key that could
@@ -141,7 +145,7 @@ func (r *Routing) Park(ctx context.Context, parkings []tenantmap.Parking) ([]ten
 		return nil, nil
 	}
 	var decisions []tenantmap.Decision
-	err := r.db.inTx(ctx, "parking events", func(tx pgx.Tx) error {
+	err := r.db.inTx(ctx, "parking events", func(ctx context.Context, tx pgx.Tx) error {
 		var err error
 		decisions, err = park(ctx, tx, parkings)
 		return err

@@ -34,7 +34,7 @@ func (r *Routing) RecordSends(ctx context.Context, sends []tenantmap.Send) (entr
 	if len(sends) == 0 {
 		return nil, 0, nil
 	}
-	err = r.db.inTx(ctx, "recording sends", func(tx pgx.Tx) error {
+	err = r.db.inTx(ctx, "recording sends", func(ctx context.Context, tx pgx.Tx) error {
 		var err error
 		entries, ready, err = record(ctx, tx, sends)
 		return err

@@ -89,20 +89,27 @@ func (r *Router) feedOnce(ctx context.Context, state *topicState, seen int64) (i
 	if !state.needs(version != seen) {
 		return seen, nil
 	}
-	want, err := r.Feed.All(ctx)
-	if err != nil {
-		return seen, err
-	}
-	changes, err := state.difference(want, r.Now())
-	if err != nil || len(changes) == 0 {
-		return version, err
-	}
-	if err := r.Publisher.Publish(ctx, changes...); err != nil {
+	if err := r.publishDifference(ctx, state); err != nil {
 		state.again()
 		return seen, err
 	}
-	r.Log.Info("configuration published", "records", len(changes))
 	return version, nil
+}
+
+func (r *Router) publishDifference(ctx context.Context, state *topicState) error {
+	want, err := r.Feed.All(ctx)
+	if err != nil {
+		return err
+	}
+	changes, err := state.difference(want, r.Now())
+	if err != nil || len(changes) == 0 {
+		return err
+	}
+	if err := r.Publisher.Publish(ctx, changes...); err != nil {
+		return err
+	}
+	r.Log.Info("configuration published", "records", len(changes))
+	return nil
 }
 
 // needs tells whether a comparison is due, and takes note that it is done.

@@ -55,7 +55,7 @@ func newMetrics(reg prometheus.Registerer, cache *tenantmap.Cache) *metrics {
 			Name: "waybill_router_unclaimed_total", Help: "Parked events that became dead because nobody claimed them.",
 		}),
 		lost: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "waybill_router_lost_records_total", Help: "Held events whose record retention took before they were replayed. Alarm on any.",
+			Name: "waybill_router_lost_records_total", Help: "Held events whose record is gone, damaged or refused by the broker, and so cannot be replayed. Alarm on any.",
 		}),
 		logBehind: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waybill_router_log_behind_total", Help: "Times a partition was refused because its log ends below what was applied. Alarm on any.",

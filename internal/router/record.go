@@ -89,22 +89,24 @@ func (r *Router) enter(ctx context.Context, sends []sent) error {
 		s.Entry = e
 		switch e.Reason {
 		case "":
-			for _, k := range entries[j].Keys() {
-				r.cache.Put(k, tenantmap.Mapping{Org: s.send.Org, Row: e.Row, SentAt: entries[j].SentAt})
-			}
 		case tenantmap.ReasonTaken:
 			s.outcome = events.Quarantined
 		default:
 			s.outcome = events.Dead
 		}
 	}
+	r.wake(ready)
+	return nil
+}
+
+// wake starts a release at once if there is something to release.
+func (r *Router) wake(ready int64) {
 	if ready > 0 {
 		select {
 		case r.kick <- struct{}{}:
 		default:
 		}
 	}
-	return nil
 }
 
 func entry(s *events.Send) tenantmap.Send {
@@ -115,6 +117,8 @@ func entry(s *events.Send) tenantmap.Send {
 	if s.MessageID != "" {
 		e.Echo = tenantmap.EchoKey(s.MessageID)
 	}
+	// Without a time of its own a send counts as made when it was recorded.
+	e.SentAt = events.Millis(s.ReceivedAt)
 	if s.SentAt != nil {
 		e.SentAt = events.Millis(*s.SentAt)
 	}
@@ -135,29 +139,23 @@ func (s *sent) message() events.Message {
 }
 
 func (s *sent) held() tenantmap.Held {
+	if s.send.Org == "" { // it could not be read
+		return unreadable(s.rec, s.Reason)
+	}
 	h := tenantmap.Held{
 		EventID: s.send.ID(), Receipt: s.send.Receipt, State: s.outcome, Reason: s.Reason,
 		Provider: events.Sender, Kind: events.KindSend, Signer: string(s.send.Org),
 		ReceivedAt: s.send.ReceivedAt, Raw: s.rec.Position(), Record: events.PackReceived(s.rec, s.send.Receipt, s.send.ReceivedAt),
 	}
-	if s.send.Org == "" { // could not be read: an id of its own
-		h.EventID = events.NewEventID(events.Sender, "", events.KindSend, "receipt", string(s.send.Receipt))
-	}
-	if keys := entryKeys(&s.send); len(keys) > 0 {
-		h.Named = keys[0].String()
-	}
+	e := entry(&s.send)
+	h.Named = e.Keys()[0].String() // it has one of the two ids
 	return h
-}
-
-func entryKeys(s *events.Send) []tenantmap.Key {
-	e := entry(s)
-	return e.Keys()
 }
 
 func (r *Router) observeSend(s *sent) {
 	r.metrics.decided(events.Sender, s.outcome, s.Reason)
 	if s.outcome != "" {
-		r.Log.Warn("send record held", "event_id", s.send.ID(), "org_id", s.send.Org, "outcome", s.outcome, "reason", s.Reason,
+		r.Log.Warn("send record held", "receipt_id", s.send.Receipt, "org_id", s.send.Org, "outcome", s.outcome, "reason", s.Reason,
 			"topic", s.rec.Topic, "partition", s.rec.Partition, "offset", s.rec.Offset)
 	}
 }

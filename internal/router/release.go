@@ -8,13 +8,16 @@ import (
 
 	"waybill/internal/bus"
 	"waybill/internal/events"
+	"waybill/internal/fault"
 	"waybill/internal/tenantmap"
 )
 
 const (
 	releaseEvery = 200 * time.Millisecond // how soon an operator's release is seen
 	releaseBatch = 500
-	releaseLease = 30 * time.Second
+	// A router that dies holds up what it claimed for so long; one that is
+	// merely slow causes a repeat, which workers know by its receipt.
+	releaseLease = 5 * time.Second
 	sweepEvery   = 10 * time.Second
 )
 
@@ -45,40 +48,70 @@ func (r *Router) releaseOnce(ctx context.Context) (int, error) {
 	if err != nil || len(claims) == 0 {
 		return 0, err
 	}
-	ids := make([]events.EventID, 0, len(claims))
-	records := make([]events.Record, 0, len(claims))
+	var batch []tenantmap.Claim
+	var records []events.Record
+	spoilt := map[events.EventID]string{}
 	for i := range claims {
 		rec, err := r.original(ctx, &claims[i])
-		if errors.Is(err, bus.ErrNotFound) {
-			r.metrics.lost.Inc()
-			r.Log.Error("a held event's record is no longer in its topic, it cannot be replayed", "event_id", claims[i].EventID)
-			continue // the lease runs out; the row stays for an operator to see
-		}
-		if err != nil {
+		switch {
+		case err == nil:
+			batch, records = append(batch, claims[i]), append(records, rec)
+		case fault.ClassOf(err) == fault.Invalid:
+			spoilt[claims[i].EventID] = fault.ReasonOf(err)
+		default:
 			return 0, err
 		}
-		ids, records = append(ids, claims[i].EventID), append(records, rec)
 	}
-	if err := r.Publisher.Publish(ctx, records...); err != nil {
-		return 0, fmt.Errorf("publishing held events anew: %w", err)
-	}
-	if err := r.Store.DeleteReleased(ctx, token, ids); err != nil {
+	published := r.Publisher.Publish(ctx, records...)
+	released := acknowledged(batch, published, spoilt)
+	if err := r.Store.DeleteReleased(ctx, token, released); err != nil {
 		return 0, err
 	}
-	r.metrics.released.Add(float64(len(ids)))
+	r.metrics.released.Add(float64(len(released)))
+	if len(spoilt) > 0 {
+		r.metrics.lost.Add(float64(len(spoilt)))
+		r.Log.Error("held events cannot be released and stay until an operator has looked", "events", len(spoilt))
+		if err := r.Store.Spoil(ctx, token, spoilt); err != nil {
+			return 0, err
+		}
+	}
+	if published != nil && len(released)+len(spoilt) < len(claims) {
+		return 0, fmt.Errorf("publishing held events anew: %w", published)
+	}
 	return len(claims), nil
 }
 
-// original returns the record that a held event came in.
+// acknowledged returns the events whose records the broker has taken. Those
+// that it will never take are added to spoilt; the rest come again.
+func acknowledged(batch []tenantmap.Claim, published error, spoilt map[events.EventID]string) []events.EventID {
+	ids := make([]events.EventID, 0, len(batch))
+	var partly *bus.PublishError
+	if published != nil && !errors.As(published, &partly) {
+		return ids
+	}
+	for i := range batch {
+		switch {
+		case partly == nil || partly.Errs[i] == nil:
+			ids = append(ids, batch[i].EventID)
+		case fault.ClassOf(partly.Errs[i]) == fault.Invalid:
+			spoilt[batch[i].EventID] = fault.ReasonOf(partly.Errs[i])
+		}
+	}
+	return ids
+}
+
+// original returns the record that a held event came in. An error of class
+// Invalid means that it will never be had.
 func (r *Router) original(ctx context.Context, c *tenantmap.Claim) (events.Record, error) {
 	if len(c.Record) > 0 {
 		rec, err := events.Unpack(c.Record)
-		if err != nil {
-			return rec, fmt.Errorf("unpacking held event %s: %w", c.EventID, err)
-		}
-		return rec, nil
+		return rec, fault.Wrap(fault.Invalid, "record_damaged", err)
 	}
-	return r.Follower.Read(ctx, c.Raw)
+	rec, err := r.Follower.Read(ctx, c.Raw)
+	if errors.Is(err, bus.ErrNotFound) {
+		return rec, fault.Wrap(fault.Invalid, "record_lost", err)
+	}
+	return rec, err
 }
 
 // sweep counts what is held and gives up on what nobody claimed.
@@ -103,6 +136,9 @@ func (r *Router) sweepOnce(ctx context.Context) error {
 		return err
 	}
 	r.metrics.unclaimed.Add(float64(n))
+	if err := r.Store.SupersedeFinal(ctx); err != nil {
+		return err
+	}
 	held, err := r.Store.CountHeld(ctx)
 	if err != nil {
 		return err

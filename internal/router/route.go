@@ -32,6 +32,9 @@ func (r *Router) route(ctx context.Context, records []events.Record) error {
 	if err := r.hold(ctx, items); err != nil {
 		return err
 	}
+	if err := r.learn(ctx, items); err != nil {
+		return err
+	}
 	return r.forward(ctx, items)
 }
 
@@ -50,7 +53,7 @@ func (r *Router) parse(rec *events.Record) (it item) {
 	}()
 	it.raw, it.fault = events.DecodeRaw(rec)
 	if it.fault != nil {
-		it.raw = events.Raw{Receipt: events.ReceiptOf(rec), Provider: "unknown", Kind: "unknown", ReceivedAt: rec.Time.UTC()}
+		it.raw = events.Raw{Receipt: events.ReceiptOf(rec), Provider: providerUnknown, Kind: "unknown", ReceivedAt: rec.Time.UTC()}
 		return it
 	}
 	p, ok := r.parsers[it.raw.Provider]
@@ -112,7 +115,9 @@ func (r *Router) facts(ctx context.Context, items []item) (tenantmap.Facts, erro
 		return facts, err
 	}
 	for k, m := range facts.Mappings {
-		r.cache.Put(k, m)
+		if !m.SentAt.IsZero() { // the time may still become known
+			r.cache.Put(k, m)
+		}
 	}
 	for k, m := range cached {
 		facts.Mappings[k] = m
@@ -128,7 +133,9 @@ func (r *Router) hold(ctx context.Context, items []item) error {
 	var held []tenantmap.Held
 	for i := range items {
 		it := &items[i]
-		if it.Outcome == events.Parked {
+		// A quarantined event goes the same way: the account or number that
+		// would entitle its signer may be recorded at this moment.
+		if it.Outcome == events.Parked || it.Outcome == events.Quarantined {
 			parkings = append(parkings, tenantmap.Parking{Held: it.held(), Evidence: it.parsed.Evidence})
 			parked = append(parked, it)
 		} else if it.Outcome != "" {
@@ -149,6 +156,30 @@ func (r *Router) hold(ctx context.Context, items []item) error {
 		r.observe(&items[i])
 	}
 	return nil
+}
+
+// learn enters the provider's id of what our own echoed id resolved, so that a
+// send record that names the provider's id alone meets the same row.
+func (r *Router) learn(ctx context.Context, items []item) error {
+	var sends []tenantmap.Send
+	for i := range items {
+		it := &items[i]
+		if it.Outcome != "" || it.By != tenantmap.ByEcho {
+			continue
+		}
+		s := tenantmap.Send{Org: it.Org, Provider: it.raw.Provider, ProviderID: it.parsed.Evidence.ProviderID, Account: it.raw.Signer}
+		for _, k := range it.parsed.Evidence.Resources {
+			if k.Kind == tenantmap.KeyEcho {
+				s.Echo = k
+			} else {
+				s.Resource = k
+			}
+		}
+		sends = append(sends, s)
+	}
+	_, ready, err := r.Store.RecordSends(ctx, sends)
+	r.wake(ready)
+	return err
 }
 
 // held returns the event in the form in which it waits.
@@ -204,6 +235,9 @@ func (it *item) resolved() (events.Record, error) {
 // observe counts and logs one decision.
 func (r *Router) observe(it *item) {
 	r.metrics.decided(it.raw.Provider, it.Outcome, it.Reason)
+	if it.Outcome == "" && !r.Log.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
 	attrs := []any{
 		"event_id", it.id, "provider", it.raw.Provider, "kind", it.raw.Kind,
 		"topic", it.rec.Topic, "partition", it.rec.Partition, "offset", it.rec.Offset,

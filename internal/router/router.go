@@ -63,6 +63,11 @@ type Store interface {
 	ClaimReady(ctx context.Context, limit int, lease time.Duration) (token string, claims []tenantmap.Claim, err error)
 	// DeleteReleased removes what was published anew under a lease.
 	DeleteReleased(ctx context.Context, token string, ids []events.EventID) error
+	// Spoil ends the release of events that can never be published, each for
+	// its reason; they stay held.
+	Spoil(ctx context.Context, token string, reasons map[events.EventID]string) error
+	// SupersedeFinal removes what is held of events that are final.
+	SupersedeFinal(ctx context.Context) error
 	// ExpireParked turns events parked since before t into dead ones.
 	ExpireParked(ctx context.Context, t time.Time) (int64, error)
 	// CountHeld returns the held events by state.
@@ -73,8 +78,11 @@ type Store interface {
 type Positions interface {
 	// Next returns the position of a partition, false if it is new.
 	Next(ctx context.Context, topic string, partition int) (int64, bool, error)
-	// Advance moves a position forward.
-	Advance(ctx context.Context, topic string, partition int, next int64) error
+	// Plant makes a new partition's position known.
+	Plant(ctx context.Context, topic string, partition int, at int64) error
+	// Advance moves a position, or returns bus.ErrFenced if it is not where
+	// the fence says.
+	Advance(ctx context.Context, f bus.Fence) error
 }
 
 // Consumers makes a member of a consumer group.
@@ -144,59 +152,4 @@ func (r *Router) Run(ctx context.Context) error {
 	g.Go(func() error { return r.sweep(ctx) })
 	g.Go(func() error { return r.feed(ctx) })
 	return g.Wait()
-}
-
-// Open gives a partition of a raw topic or of the sends topic its processor.
-func (r *Router) Open(ctx context.Context, a bus.Assignment) (bus.Partition, error) {
-	next, known, err := r.Positions.Next(ctx, a.Topic, a.Partition)
-	if err != nil {
-		return nil, err
-	}
-	start, err := bus.Resume(a, next, known)
-	if err != nil {
-		r.metrics.logBehind.Inc()
-		return nil, err
-	}
-	r.Health.Set(HealthConsuming, nil)
-	handle := r.route
-	if a.Topic == events.TopicSends {
-		handle = r.record
-	}
-	return &partition{router: r, topic: a.Topic, number: a.Partition, start: start, next: start, handle: handle}, nil
-}
-
-// partition processes one partition and keeps its position.
-type partition struct {
-	router      *Router
-	topic       string
-	number      int
-	start, next int64
-	saved       time.Time
-	handle      func(context.Context, []events.Record) error
-}
-
-// saveEvery is how often a position is written; what lies behind it is merely
-// routed again.
-const saveEvery = time.Second
-
-func (p *partition) Start() int64 { return p.start }
-
-func (p *partition) Handle(ctx context.Context, records []events.Record) error {
-	if err := p.handle(ctx, records); err != nil {
-		return err
-	}
-	p.next = records[len(records)-1].Offset + 1
-	if now := p.router.Now(); now.Sub(p.saved) >= saveEvery {
-		p.saved = now
-		return p.router.Positions.Advance(ctx, p.topic, p.number, p.next)
-	}
-	return nil
-}
-
-func (p *partition) Close() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	if err := p.router.Positions.Advance(ctx, p.topic, p.number, p.next); err != nil {
-		p.router.Log.Warn("saving a position failed, records will be routed again", "topic", p.topic, "partition", p.number, "error", err)
-	}
 }

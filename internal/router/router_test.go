@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -366,4 +368,91 @@ func TestAReplayedSendKeepsItsReceipt(t *testing.T) {
 	g.exec("INSERT INTO organizations (id, name) VALUES ($1, 'late')", org)
 	g.exec("UPDATE held_events SET ready = true")
 	require.Equal(t, receipt, next(g, g.messages).Receipt)
+}
+
+// Each of these send records once stopped its partition: what could not be
+// believed was made part of an id or key that the database then refused.
+func TestRegressionABadSendRecordDoesNotStopItsPartition(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	org := string(g.orgA)
+	for _, body := range []string{
+		`{"org_id":"` + org + `","channel":"sms","provider":"twilio","provider_id":"a\u0000b"}`,
+		`{"org_id":"` + org + `","channel":"sms","provider":"twilio","provider_id":"x","status":"\u0000"}`,
+		`{"org_id":"\u0000","channel":5}`,
+		`{"org_id":"` + org + `","channel":"sms","provider":"twilio","provider_id":"` + strings.Repeat("9f3c", 3000) + `"}`,
+		`{"org_id":"` + org + `","channel":"sms","provider":"twilio","provider_id":"y","to":"` + strings.Repeat("x", 3<<20) + `"}`,
+		`not JSON`,
+	} {
+		g.publish(events.Record{Topic: events.TopicSends, Key: []byte("k"), Value: []byte(body)})
+	}
+	good := g.send(g.orgA, 1)
+	good.Key = []byte("k") // behind them on their partition
+	g.publish(good)
+	require.Equal(t, sid(1), next(g, g.messages).ProviderID)
+	g.held(events.Dead, "bad_send_record", "bad_send_record", "bad_send_record", "bad_send_record", "bad_send_record", "bad_send_record")
+}
+
+// A raw record that no ingest wrote must not stop those that one did.
+func TestRegressionARawRecordOfSomebodyElseDoesNotStopItsPartition(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	g.publish(g.send(g.orgA, 1))
+	next(g, g.messages)
+	set := func(rec events.Record, name, value string) events.Record {
+		rec.Headers = slices.Clone(rec.Headers)
+		for i := range rec.Headers {
+			if rec.Headers[i].Key == name {
+				rec.Headers[i].Value = []byte(value)
+			}
+		}
+		return rec
+	}
+	g.publish(
+		set(status(g.signA, 1, "queued"), "ce_id", "not a UUID"),
+		set(status(g.signA, 1, "queued"), "waybill_signer", "\x00"),
+		set(status(g.signA, 1, "queued"), "waybill_kind", strings.Repeat("k", 9000)),
+		status(g.signA, 1, "sent"))
+	said := []string{next(g, g.messages).Status, next(g, g.messages).Status}
+	require.Equal(t, []string{"queued", "sent"}, said, "an id that is not ours still names a receipt")
+	g.held(events.Dead, "bad_attribute", "bad_attribute")
+}
+
+// One held event that can never be published kept its neighbours waiting.
+func TestRegressionASpoiltHeldEventDoesNotStopTheOthers(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	g.publish(status(g.signA, 1, "sent"), status(g.signA, 2, "sent"))
+	g.held(events.Parked, "no_mapping", "no_mapping")
+	g.exec("UPDATE held_events SET record = 'damaged' WHERE named_key = $1", "resource=twilio:"+sid(1))
+	g.publish(g.send(g.orgA, 1), g.send(g.orgA, 2))
+	for range 3 {
+		next(g, g.messages) // both sends, and the event that can be released
+	}
+	g.held(events.Parked, "record_damaged")
+}
+
+// An event that resolves by our own echoed id teaches the map the provider's
+// id: a later send record that knows only that one must meet the same row.
+func TestRegressionAnEchoAndALaterSendMeetInOneRow(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	id := uuid.NewString()
+	intended := events.Send{Org: g.orgA, Channel: events.SMS, Provider: events.Twilio, MessageID: id, Status: events.Intended, Receipt: events.NewReceiptID(), ReceivedAt: time.Now()}
+	rec, err := intended.Record()
+	require.NoError(t, err)
+	g.publish(rec)
+	require.Equal(t, events.RowID(id), next(g, g.messages).Row)
+	echoed := status(g.signA, 1, "sent")
+	for i := range echoed.Headers {
+		if echoed.Headers[i].Key == "http_uri" {
+			echoed.Headers[i].Value = []byte("/api/webhooks/sms/status?wb=" + id)
+		}
+	}
+	g.publish(echoed)
+	m := next(g, g.messages)
+	require.Equal(t, "echo", m.ResolvedBy)
+	require.Equal(t, events.RowID(id), m.Row)
+	g.publish(g.send(g.orgA, 1))
+	require.Equal(t, events.RowID(id), next(g, g.messages).Row)
 }

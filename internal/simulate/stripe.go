@@ -35,12 +35,13 @@ func (s Stripe) Subscription(e SubscriptionEvent, at time.Time) (Request, error)
 	if err != nil {
 		return Request{}, fmt.Errorf("encoding a Stripe event: %w", err)
 	}
-	return s.signed(body, at), nil
+	return s.Sign(body, at), nil
 }
 
-// signed signs a body as https://docs.stripe.com/webhooks/signature describes:
-// hex of HMAC-SHA256, keyed with the endpoint's secret, over time, dot and body.
-func (s Stripe) signed(body []byte, at time.Time) Request {
+// Sign makes the webhook of any body, signed at a time as
+// https://docs.stripe.com/webhooks/signature describes: hex of HMAC-SHA256,
+// keyed with the endpoint's secret, over time, dot and body.
+func (s Stripe) Sign(body []byte, at time.Time) Request {
 	t := fmt.Sprint(at.Unix())
 	mac := hmac.New(sha256.New, []byte(s.Secret))
 	mac.Write([]byte(t + "."))

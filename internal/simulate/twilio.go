@@ -33,25 +33,28 @@ func (t Twilio) Status(sid, from, to, status, code string) Request {
 	if code != "" {
 		form.Set("ErrorCode", code)
 	}
-	return t.signed(pathStatus, form)
+	return t.Sign(pathStatus, form)
 }
 
 // Inbound returns the webhook of a message that somebody wrote.
 func (t Twilio) Inbound(sid, from, to, body string) Request {
-	return t.signed(pathInbound, url.Values{
+	return t.Sign(pathInbound, url.Values{
 		"MessageSid": {sid}, "SmsSid": {sid}, "SmsMessageSid": {sid}, "AccountSid": {t.Account}, "From": {from}, "To": {to},
 		"Body": {body}, "NumMedia": {"0"}, "NumSegments": {"1"}, "SmsStatus": {"received"}, "ApiVersion": {"2010-04-01"},
 	})
 }
 
-// signed signs a form as https://www.twilio.com/docs/usage/security describes:
-// base64 of HMAC-SHA1, keyed with the auth token, over the URL and every name
-// and value in the order of the names.
-func (t Twilio) signed(path string, form url.Values) Request {
+// Sign makes the callback of any form to a path, which may have a query. It is
+// signed as https://www.twilio.com/docs/usage/security describes: base64 of
+// HMAC-SHA1, keyed with the auth token, over the URL and every name and value
+// in the order of the names; different values of one name in their own order.
+func (t Twilio) Sign(path string, form url.Values) Request {
 	mac := hmac.New(sha1.New, []byte(t.Token))
 	mac.Write([]byte(t.PublicURL + path))
 	for _, name := range slices.Sorted(maps.Keys(form)) {
-		mac.Write([]byte(name + form.Get(name)))
+		for _, value := range slices.Compact(slices.Sorted(slices.Values(form[name]))) {
+			mac.Write([]byte(name + value))
+		}
 	}
 	return Request{
 		Method: http.MethodPost, Path: path, Body: []byte(form.Encode()),

@@ -31,6 +31,9 @@ func (c *Cache) Get(k Key) (Mapping, bool) { return c.otter.GetIfPresent(k) }
 // Put remembers a mapping.
 func (c *Cache) Put(k Key, m Mapping) { c.otter.Set(k, m) }
 
+// Clear forgets everything.
+func (c *Cache) Clear() { c.otter.InvalidateAll() }
+
 // Len returns about how many entries there are, Bytes about how large they are.
 func (c *Cache) Len() int { return c.otter.EstimatedSize() }
 

@@ -99,14 +99,16 @@ func (t Tenure) Covers(at time.Time) bool {
 // Account is what an account may sign for: every organisation, or those that
 // held it at a time.
 type Account struct {
-	Platform bool
+	Platform []Tenure // when it could sign for every organisation; Org is empty
 	Orgs     []Tenure
 }
 
 // Entitled tells whether the account could sign for an organisation at a time.
 func (a Account) Entitled(org events.OrgID, at time.Time) bool {
-	if a.Platform {
-		return true
+	for _, t := range a.Platform {
+		if t.Covers(at) {
+			return true
+		}
 	}
 	for _, t := range a.Orgs {
 		if t.Org == org && t.Covers(at) {

@@ -44,7 +44,7 @@ func world(t *rapid.T) (tenantmap.Evidence, tenantmap.Facts) {
 		})).Draw(t, "mappings"),
 		Senders: rapid.MapOf(rapid.SampledFrom(senders), tenures).Draw(t, "holders"),
 		Accounts: rapid.MapOf(rapid.Just(signer), rapid.Custom(func(t *rapid.T) tenantmap.Account {
-			return tenantmap.Account{Platform: rapid.IntRange(0, 3).Draw(t, "platform") == 0, Orgs: tenures.Draw(t, "orgs")}
+			return tenantmap.Account{Platform: rapid.OneOf(rapid.Just[[]tenantmap.Tenure](nil), tenures).Draw(t, "platform"), Orgs: tenures.Draw(t, "orgs")}
 		})).Draw(t, "accounts"),
 	}
 	return e, f

@@ -123,7 +123,7 @@ func onlyOrg(a Account, at time.Time) (events.OrgID, bool) {
 		}
 		org = t.Org
 	}
-	return org, org != "" && !a.Platform
+	return org, org != "" && len(a.Platform) == 0
 }
 
 func (e *Evidence) created(org events.OrgID, by string) Decision {

@@ -73,7 +73,7 @@ func isHeld(state events.Outcome, reason string) tenantmap.Decision {
 // The rules of DESIGN, "Resolving the organisation", one by one.
 func TestResolve(t *testing.T) {
 	t.Parallel()
-	platform := map[tenantmap.Key]tenantmap.Account{signer: {Platform: true}}
+	platform := map[tenantmap.Key]tenantmap.Account{signer: {Platform: []tenantmap.Tenure{{}}}}
 	parked := isHeld(events.Parked, tenantmap.ReasonNoMapping)
 	notEntitled := isHeld(events.Quarantined, tenantmap.ReasonNotEntitled)
 	contradiction := isHeld(events.Quarantined, tenantmap.ReasonContradiction)
@@ -215,7 +215,7 @@ func TestResolve(t *testing.T) {
 		},
 		{
 			"3: the platform's account tells nothing", inbound(),
-			tenantmap.Facts{Accounts: map[tenantmap.Key]tenantmap.Account{signer: {Platform: true, Orgs: []tenantmap.Tenure{always(orgA)}}}},
+			tenantmap.Facts{Accounts: map[tenantmap.Key]tenantmap.Account{signer: {Platform: []tenantmap.Tenure{{}}, Orgs: []tenantmap.Tenure{always(orgA)}}}},
 			parked,
 		},
 		{

@@ -53,7 +53,7 @@ func (p *partition[E]) Handle(ctx context.Context, records []events.Record) erro
 		if records[i].Offset < p.next {
 			p.domain.replay(&e)
 		}
-		good = append(good, located[E]{e, records[i].Offset})
+		good = append(good, located[E]{e, &records[i]})
 	}
 	if err := p.apply(ctx, good); err != nil {
 		return err
@@ -61,10 +61,10 @@ func (p *partition[E]) Handle(ctx context.Context, records []events.Record) erro
 	return p.hold(ctx, records[len(records)-1].Offset+1, dead)
 }
 
-// located is an event and the offset that it lies at.
+// located is an event and the record that it came in.
 type located[E any] struct {
 	event  E
-	offset int64
+	record *events.Record
 }
 
 // reread asks the database where the partition stands after a transaction of
@@ -91,9 +91,12 @@ func (p *partition[E]) apply(ctx context.Context, batch []located[E]) error {
 	for i := range batch {
 		list[i] = batch[i].event
 	}
-	f := p.fence(batch[len(batch)-1].offset + 1)
+	f := p.fence(batch[len(batch)-1].record.Offset + 1)
 	began := time.Now()
 	effect, err := p.attempt(ctx, f, list)
+	if len(batch) == 1 && fault.ClassOf(err) == fault.Invalid {
+		effect, err = p.attempt(ctx, f, list) // a race with a neighbour looks the same, once
+	}
 	switch {
 	case err == nil:
 		p.next = f.Next
@@ -114,8 +117,13 @@ func (p *partition[E]) apply(ctx context.Context, batch []located[E]) error {
 	}
 	i := p.domain.info(&list[0])
 	p.worker.Log.Error("an event cannot be applied and becomes a dead letter", "event_id", i.id, "org_id", i.org,
-		"topic", p.topic, "partition", p.partition, "offset", batch[0].offset, "reason", fault.ReasonOf(err), "error", err)
-	return p.hold(ctx, f.Next, []tenantmap.Held{p.domain.held(&list[0], events.Dead, fault.ReasonOf(err))})
+		"topic", p.topic, "partition", p.partition, "offset", batch[0].record.Offset, "reason", fault.ReasonOf(err), "error", err)
+	held := p.domain.held(&list[0], events.Dead, fault.ReasonOf(err))
+	if err = p.hold(ctx, f.Next, []tenantmap.Held{held}); err == nil || fault.ClassOf(err) != fault.Invalid {
+		return err
+	}
+	// What it says cannot even be held: keep the record without believing it.
+	return p.hold(ctx, f.Next, []tenantmap.Held{undecodable(batch[0].record, err)})
 }
 
 // attempt turns a panic of the domain's rules into a permanent error, so that

@@ -14,9 +14,9 @@ type Campaigns interface {
 	Lead(ctx context.Context, fn func(context.Context) error) (bool, error)
 	// Snapshots returns up to limit campaigns that changed since they were
 	// last published.
-	Snapshots(ctx context.Context, limit int, now time.Time) ([]events.CampaignStatus, error)
+	Snapshots(ctx context.Context, limit int, now time.Time) ([]events.CampaignSnapshot, error)
 	// Published takes note that a snapshot is out.
-	Published(ctx context.Context, s *events.CampaignStatus) error
+	Published(ctx context.Context, s *events.CampaignSnapshot) error
 }
 
 const (
@@ -65,6 +65,14 @@ const (
 	daysAhead     = 7
 	maintainEvery = time.Hour
 )
+
+// prepare makes the days before the first event needs one. If that fails the
+// timeline has a place for them all the same.
+func (w *Worker) prepare(ctx context.Context) {
+	if err := w.Timeline.MakeDays(ctx, daysAhead); err != nil && ctx.Err() == nil {
+		w.Log.Warn("making the timeline's days failed, will be tried again", "error", err)
+	}
+}
 
 func (w *Worker) maintain(ctx context.Context) error {
 	return w.every(ctx, maintainEvery, "making the timeline's days", func() error {

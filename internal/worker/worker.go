@@ -87,6 +87,7 @@ func New(o Options) *Worker {
 
 // Run applies until ctx is done, then finishes the batches in hand.
 func (w *Worker) Run(ctx context.Context) error {
+	w.prepare(ctx)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		if err := w.Consumers.Consumer(events.GroupWorkers, events.WorkerTopics, w).Run(ctx); err != nil {

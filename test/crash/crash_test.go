@@ -63,6 +63,7 @@ func TestCrash(t *testing.T) {
 	t.Logf("%d kills in %.0f s: %d messages, %d callbacks acknowledged (%.0f a second), %d of them repeats, %d attempts failed and were repeated",
 		kills, seconds, load.messages.Load(), load.acked.Load(), float64(load.acked.Load())/seconds, load.repeats.Load(), load.retries.Load())
 
+	p.untilNothingIsHeld()
 	audit := p.audit()
 	require.True(t, audit.Balanced, "audit: %+v", audit)
 	require.Zero(t, audit.InFlight)

@@ -94,7 +94,7 @@ func (l *load) run(ctx context.Context) {
 	}
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	due := 0.0
+	began, offered := time.Now(), 0
 	for {
 		select {
 		case <-l.stopping:
@@ -103,14 +103,8 @@ func (l *load) run(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		due += float64(rate) / perMessage * tick.Seconds()
-		var batch []*message
-		for ; due >= 1; due-- {
-			batch = append(batch, l.next())
-		}
-		l.record(ctx, batch, false)
-		for _, m := range batch {
-			jobs <- m
+		for due := int(time.Since(began).Seconds() * rate / perMessage); offered < due; offered++ {
+			jobs <- l.next()
 		}
 	}
 }
@@ -134,29 +128,22 @@ func (l *load) next() *message {
 	return m
 }
 
-// record publishes send records, and again until they are acknowledged.
-func (l *load) record(ctx context.Context, batch []*message, early bool) {
-	var records []events.Record
+// record publishes a message's send record, and again until it is acknowledged.
+func (l *load) record(ctx context.Context, m *message) {
 	now := time.Now()
-	for _, m := range batch {
-		if m.early != early {
-			continue
-		}
-		s := events.Send{
-			Org: events.OrgID(l.p.seed.Orgs[m.org].ID), Channel: events.SMS, Provider: events.Twilio, Account: l.accounts[m.org].Account,
-			ProviderID: m.sid, MessageID: m.id, CampaignID: m.campaign, Status: "accepted", SentAt: &now,
-			Receipt: events.NewReceiptID(), ReceivedAt: now,
-		}
-		rec, err := s.Record()
-		if err != nil {
-			l.fail(err)
-			return
-		}
-		records = append(records, rec)
+	s := events.Send{
+		Org: events.OrgID(l.p.seed.Orgs[m.org].ID), Channel: events.SMS, Provider: events.Twilio, Account: l.accounts[m.org].Account,
+		ProviderID: m.sid, MessageID: m.id, CampaignID: m.campaign, Status: "accepted", SentAt: &now,
+		Receipt: events.NewReceiptID(), ReceivedAt: now,
 	}
-	for len(records) > 0 && ctx.Err() == nil {
+	rec, err := s.Record()
+	if err != nil {
+		l.fail(err)
+		return
+	}
+	for ctx.Err() == nil {
 		try, cancel := context.WithTimeout(ctx, 3*time.Second)
-		err := l.kafka.Publish(try, records...)
+		err := l.kafka.Publish(try, rec)
 		cancel()
 		if err == nil {
 			return
@@ -169,6 +156,9 @@ func (l *load) record(ctx context.Context, batch []*message, early bool) {
 // play sends a message's callbacks one after the other, some of them again.
 func (l *load) play(ctx context.Context, m *message) {
 	account := l.accounts[m.org]
+	if !m.early {
+		l.record(ctx, m)
+	}
 	for _, s := range m.statuses {
 		code := ""
 		if s == m.final {
@@ -182,7 +172,7 @@ func (l *load) play(ctx context.Context, m *message) {
 		}
 	}
 	if m.early {
-		l.record(ctx, []*message{m}, true)
+		l.record(ctx, m)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"waybill/internal/app"
 	"waybill/internal/embedded"
+	"waybill/internal/history"
 	"waybill/internal/operate"
 )
 
@@ -117,23 +118,38 @@ func (p *program) stop() int {
 	return 0
 }
 
-// audit asks the operators' command.
-func (p *program) audit() operate.Balance {
+// ask runs one of the operators' verbs and reads its JSON.
+func (p *program) ask(into any, verb ...string) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, p.binary, "audit", "--wait", "60s", "--json")
+	cmd := exec.CommandContext(ctx, p.binary, append(verb, "--json")...)
 	cmd.Env = append(os.Environ(), "WAYBILL_DATABASE_URL="+p.ready.DatabaseURL, "WAYBILL_KAFKA_BROKERS="+p.ready.KafkaBrokers)
 	var errOut bytes.Buffer
 	cmd.Stderr = &errOut
-	began := time.Now()
 	out, err := cmd.Output()
-	p.t.Logf("%s", errOut.String())
-	p.t.Logf("audit took %s", time.Since(began).Round(time.Millisecond))
-	var b operate.Balance
-	require.NoError(p.t, json.Unmarshal(out, &b), errOut.String())
 	if err != nil {
-		p.t.Logf("audit: %v\n%s", err, errOut.String())
+		p.t.Logf("%v: %v\n%s", verb, err, errOut.String())
 	}
+	require.NoError(p.t, json.Unmarshal(out, into), errOut.String())
+}
+
+// audit waits until everything is consumed, and checks the sums.
+func (p *program) audit() (b operate.Balance) {
+	p.t.Helper()
+	began := time.Now()
+	p.ask(&b, "audit", "--wait", "60s")
+	p.t.Logf("audit took %s", time.Since(began).Round(time.Millisecond))
 	return b
+}
+
+// untilNothingIsHeld waits for what was being released when the program was
+// killed: its lease has to run out.
+func (p *program) untilNothingIsHeld() {
+	p.t.Helper()
+	require.Eventually(p.t, func() bool {
+		var held []history.Held
+		p.ask(&held, "held", "list")
+		return len(held) == 0
+	}, 30*time.Second, 100*time.Millisecond, "events are still held")
 }
