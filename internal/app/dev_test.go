@@ -60,7 +60,7 @@ func begin(t *testing.T, o app.DevOptions, ready func(app.Ready)) *instance {
 		i.ended <- app.Dev(ctx, o, func(_ context.Context, r app.Ready) error { ready(r); return nil })
 		close(i.ended)
 	}()
-	t.Cleanup(func() { stop(); <-i.ended })
+	t.Cleanup(func() { stop(); _ = <-i.ended })
 	return i
 }
 

@@ -76,7 +76,7 @@ func recording(ctx context.Context, q *dbq.Queries, key tenantmap.Key, fn func()
 // asOperator runs fn in a transaction. Refusals by the server that an operator
 // can mend become sentences.
 func (db *DB) asOperator(ctx context.Context, what string, fn func(pgx.Tx, *dbq.Queries) error) error {
-	return db.inTx(ctx, what, func(ctx context.Context, tx pgx.Tx) error {
+	return db.inTx(ctx, what, func(_ context.Context, tx pgx.Tx) error {
 		err := fn(tx, dbq.New(tx))
 		if code(err) == codeForbidden {
 			return refuse("role_may_not", "the role in WAYBILL_DATABASE_URL may not do this: use the URL of waybill_operator")
