@@ -60,7 +60,11 @@ func begin(t *testing.T, o app.DevOptions, ready func(app.Ready)) *instance {
 		i.ended <- app.Dev(ctx, o, func(_ context.Context, r app.Ready) error { ready(r); return nil })
 		close(i.ended)
 	}()
-	t.Cleanup(func() { stop(); _ = <-i.ended })
+	t.Cleanup(func() {
+		stop()
+		for range i.ended { // closed once it has ended
+		}
+	})
 	return i
 }
 

@@ -3,6 +3,7 @@ package billing
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"waybill/internal/events"
@@ -51,6 +52,19 @@ var carriers = map[string]bool{
 // All others are ignored: their raw record is kept.
 func Handled(typ string) bool { return carriers[typ] }
 
+// Known tells whether an API version can be Stripe's: a date, with or without
+// the name of its release, that does not lie after the event was received. An
+// event before versions were recorded has none. What a later or malformed
+// version means is not ours to guess: its event is ignored and its payload kept.
+func Known(version string, received time.Time) bool {
+	if version == "" {
+		return true
+	}
+	date, name, named := strings.Cut(version, ".")
+	day, err := time.Parse(time.DateOnly, date)
+	return err == nil && (!named || name != "") && !day.After(received.Add(24*time.Hour))
+}
+
 // Fold applies one event to its subscription's row and returns the row as it is
 // afterwards; neither argument is modified. If the row does not exist yet, the
 // given one is not looked at. The caller has checked that the event belongs to
@@ -60,7 +74,7 @@ func Fold(sub Subscription, exists bool, e *events.Billing) (Subscription, Step)
 		sub = Subscription{}
 	}
 	said := e.Subscription
-	if !Handled(e.Type) || said == nil || said.Status == "" {
+	if !Handled(e.Type) || !Known(e.Version, e.ReceivedAt) || said == nil || said.Status == "" {
 		return sub, Step{Outcome: events.Ignored, Version: sub.Version, Status: sub.Status}
 	}
 	after := Join(sub, Subscription{

@@ -224,3 +224,20 @@ func TestAnyOrderAndRepetitionEndsInTheSameRow(t *testing.T) {
 		require.Empty(t, cmp.Diff(want, got))
 	})
 }
+
+func TestAnUnknownVersionIsIgnored(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+	for version, known := range map[string]bool{
+		"": true, "2011-01-01": true, "2020-08-27": true, "2026-10-28.dahlia": true, "2026-11-24": true,
+		"2026-12-01": false, "2099-01-01.future": false, "2020-13-01": false, "2020-08-27.": false, "v2": false, "unknown": false,
+	} {
+		require.Equal(t, known, billing.Known(version, at), version)
+		e := events.Billing{
+			StripeID: "evt_1", Type: "customer.subscription.created", Mode: "test", Version: version, Created: at, ReceivedAt: at,
+			Subscription: &events.SubscriptionChange{ID: "sub_1", Status: "active"},
+		}
+		_, step := billing.Fold(billing.Subscription{}, false, &e)
+		require.Equal(t, known, step.Outcome == events.Applied, version)
+	}
+}

@@ -26,6 +26,17 @@ var shutdown = []struct {
 	{syscall.SIGKILL, 5 * time.Second},
 }
 
+// hurried is how long each step may take once the time for a stop is over.
+const hurried = time.Second
+
+// orNever returns what ends a polite wait early.
+func orNever(ctx context.Context, polite bool) <-chan struct{} {
+	if polite {
+		return ctx.Done()
+	}
+	return nil
+}
+
 var errWillNotStop = errors.New("PostgreSQL does not stop")
 
 // server is a postmaster that we started.
@@ -65,15 +76,15 @@ func (s *server) stop(ctx context.Context, log *slog.Logger) error {
 		if err := s.process.Signal(step.signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 			return fmt.Errorf("stopping PostgreSQL: %w", err)
 		}
-		politeEnd := ctx.Done()
-		if i > 0 {
-			politeEnd = nil
+		patient := step.patient
+		if ctx.Err() != nil {
+			patient = min(patient, hurried)
 		}
 		select {
 		case <-s.done:
 			return nil
-		case <-politeEnd:
-		case <-time.After(step.patient):
+		case <-orNever(ctx, i == 0):
+		case <-time.After(patient):
 		}
 	}
 	return errWillNotStop

@@ -26,16 +26,16 @@ type Config struct {
 
 // Validate reports what cannot work. It never quotes the URL.
 func (c *Config) Validate() error {
+	var errs []error
 	if c.URL == "" {
-		return errors.New("WAYBILL_DATABASE_URL: must be set, for example postgres://waybill_worker:...@db/waybill")
-	}
-	if _, err := pgxpool.ParseConfig(string(c.URL)); err != nil {
-		return errors.New("WAYBILL_DATABASE_URL: not a PostgreSQL URL (want postgres://role:password@host/database)")
+		errs = append(errs, errors.New("WAYBILL_DATABASE_URL: must be set, for example postgres://waybill_worker:...@db/waybill"))
+	} else if _, err := pgxpool.ParseConfig(string(c.URL)); err != nil { // the cause may quote the password
+		errs = append(errs, errors.New("WAYBILL_DATABASE_URL: not a PostgreSQL URL (want postgres://role:password@host/database)"))
 	}
 	if c.MaxConns < 2 {
-		return errors.New("WAYBILL_DATABASE_MAX_CONNS: want at least 2")
+		errs = append(errs, errors.New("WAYBILL_DATABASE_MAX_CONNS: want at least 2"))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // DB is a pool of one role's connections. It is safe for concurrent use.

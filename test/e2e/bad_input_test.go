@@ -143,6 +143,7 @@ func stripeInputs(h *house) []badInput {
 	for _, c := range []struct{ name, typ, version string }{
 		{"16 Stripe type that nobody knows", "customer.subscription.teleported", version},
 		{"16 Stripe type and version that nobody knows", "payment_portal.opened", "2999-01-01.zinnia"},
+		{"16 Stripe version that nobody knows", update, "2999-01-01.zinnia"},
 		{"35 NUL in a Stripe type", "a\u0000b", version},
 	} {
 		evt, sub := h.id("evt_"), h.id("sub_")

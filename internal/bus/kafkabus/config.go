@@ -35,9 +35,9 @@ func (c Config) Validate() error {
 	if len(c.Brokers) == 0 {
 		errs = append(errs, errors.New("WAYBILL_KAFKA_BROKERS is empty: name at least one broker, host:port"))
 	}
-	for _, b := range c.Brokers {
+	for i, b := range c.Brokers {
 		if _, port, err := net.SplitHostPort(b); err != nil || port == "" {
-			errs = append(errs, fmt.Errorf("WAYBILL_KAFKA_BROKERS: %q is not host:port", b))
+			errs = append(errs, fmt.Errorf("WAYBILL_KAFKA_BROKERS: entry %d is not host:port", i+1))
 		}
 	}
 	switch c.SASLMechanism {
@@ -53,7 +53,7 @@ func (c Config) Validate() error {
 			errs = append(errs, errors.New("WAYBILL_KAFKA_PASSWORD is empty"))
 		}
 	default:
-		errs = append(errs, fmt.Errorf("WAYBILL_KAFKA_SASL_MECHANISM: %q is none of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512", c.SASLMechanism))
+		errs = append(errs, errors.New("WAYBILL_KAFKA_SASL_MECHANISM: none of PLAIN, SCRAM-SHA-256, SCRAM-SHA-512"))
 	}
 	return errors.Join(errs...)
 }

@@ -18,11 +18,11 @@ import (
 func TestConfigReportsAllProblemsTogether(t *testing.T) {
 	t.Parallel()
 	err := kafkabus.Config{Brokers: []string{"localhost", ":9092", "b:1"}, SASLMechanism: "PLAIN"}.Validate()
-	require.ErrorContains(t, err, `"localhost" is not host:port`)
+	require.ErrorContains(t, err, "entry 1 is not host:port")
 	require.ErrorContains(t, err, "WAYBILL_KAFKA_USERNAME is empty")
 	require.ErrorContains(t, err, "WAYBILL_KAFKA_PASSWORD is empty")
 	require.ErrorContains(t, kafkabus.Config{}.Validate(), "WAYBILL_KAFKA_BROKERS is empty")
-	require.ErrorContains(t, kafkabus.Config{Brokers: []string{"b:1"}, SASLMechanism: "GSSAPI"}.Validate(), "GSSAPI")
+	require.ErrorContains(t, kafkabus.Config{Brokers: []string{"b:1"}, SASLMechanism: "GSSAPI"}.Validate(), "none of PLAIN")
 	require.ErrorContains(t, kafkabus.Config{Brokers: []string{"b:1"}, Username: "u"}.Validate(), "WAYBILL_KAFKA_SASL_MECHANISM is not")
 	require.NoError(t, kafkabus.Config{Brokers: []string{"b:1", "[::1]:9092"}}.Validate())
 	_, err = kafkabus.New(kafkabus.Config{}, slog.New(slog.DiscardHandler), nil)

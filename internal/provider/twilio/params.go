@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -129,6 +130,20 @@ func unhex(c byte) int {
 		return int(c-'A') + 10
 	}
 	return -1
+}
+
+// accountPattern finds the account in a body that is meant to be JSON.
+var accountPattern = regexp.MustCompile(`"AccountSid"\s*:\s*"(AC[0-9a-f]{32})"`)
+
+// accountIn returns the account that a body names which cannot be read as JSON
+// (too deep, cut off), "" if it names none. It only chooses whose tokens the
+// signature is held against: a genuine request is accepted all the same, and
+// its parser says what is wrong with it.
+func accountIn(body []byte) string {
+	if m := accountPattern.FindSubmatch(body); m != nil {
+		return string(m[1])
+	}
+	return ""
 }
 
 // parseJSON reads a flat JSON object. Numbers and booleans are kept as they

@@ -1,6 +1,8 @@
 package twilio
 
 import (
+	"encoding/json"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +16,7 @@ import (
 // Reasons for which a signed request is unusable.
 const (
 	invalidKind     = "unknown_kind"
+	invalidJSON     = "undecodable"
 	invalidRepeated = "repeated_parameter" // a name that is read comes twice: which value is meant?
 	invalidSID      = "bad_sid"
 	invalidAccount  = "account_mismatch" // the payload names another account than the one verified
@@ -44,6 +47,9 @@ func (Parser) Provider() events.Provider { return events.Twilio }
 
 // Parse implements [provider.Parser] for message statuses and inbound messages.
 func (Parser) Parse(raw *events.Raw) (provider.Parsed, error) {
+	if isJSON(raw.HTTPHeader("content-type")) && raw.Method == http.MethodPost && !json.Valid(raw.Body) {
+		return provider.Parsed{}, fault.New(fault.Invalid, invalidJSON)
+	}
 	in := &reader{params: readParams(raw.Method, raw.URI, raw.HTTPHeader("content-type"), raw.Body)}
 	switch raw.Kind {
 	case events.KindMessageStatus:

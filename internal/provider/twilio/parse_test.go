@@ -229,21 +229,21 @@ func TestOddText(t *testing.T) {
 
 func TestUnusableJSON(t *testing.T) {
 	t.Parallel()
-	for name, body := range map[string]string{
-		"deep":     strings.Repeat(`{"a":`, 20000) + "1" + strings.Repeat("}", 20000),
-		"list":     `["` + messageID + `"]`,
-		"two":      `{"MessageSid":"` + messageID + `"}{}`,
-		"cut":      `{"MessageSid":"` + messageID,
-		"a number": `1e999`,
-		"nothing":  ``,
+	for name, c := range map[string]struct{ body, reason string }{
+		"deep":     {strings.Repeat(`{"a":`, 20000) + "1" + strings.Repeat("}", 20000), "undecodable"},
+		"list":     {`["` + messageID + `"]`, "bad_sid"},
+		"two":      {`{"MessageSid":"` + messageID + `"}{}`, "undecodable"},
+		"cut":      {`{"MessageSid":"` + messageID, "undecodable"},
+		"a number": {`1e999`, "bad_sid"},
+		"nothing":  {``, "undecodable"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := post(statusURI, "")
-			r.Body = []byte(body)
+			r.Body = []byte(c.body)
 			r.Header.Set("Content-Type", "application/json")
 			p, err := twilio.Parser{}.Parse(rawOf(r))
-			require.Equal(t, "bad_sid", fault.ReasonOf(err))
+			require.Equal(t, c.reason, fault.ReasonOf(err))
 			require.Empty(t, p.EventID)
 		})
 	}

@@ -103,6 +103,9 @@ func (t *Twilio) Verify(_ context.Context, r *provider.Request, signers provider
 	}
 
 	account := ps.first(paramAccount)
+	if json && ps == nil {
+		account = accountIn(r.Body)
+	}
 	signer, knowledge := signers.Signer(events.Twilio, account)
 	tokens := usable(signer.Secrets)
 	known := knowledge == provider.Known && len(tokens) > 0

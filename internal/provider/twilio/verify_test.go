@@ -287,3 +287,19 @@ func TestNewRefusesBaseURLs(t *testing.T) {
 	_, err := twilio.New(nil)
 	require.Error(t, err)
 }
+
+// Row 35: a genuine request whose JSON cannot be read is accepted; its parser
+// makes a dead letter of it.
+func TestRegressionUnreadableJSONOfAKnownAccountIsVerified(t *testing.T) {
+	t.Parallel()
+	body := `{"deep":` + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + `,"AccountSid": "` + account + `"}`
+	uri := withHash(statusURI, body)
+	r := signed(baseURL+uri, uri, "")
+	r.Body = []byte(body)
+	r.Header.Set("Content-Type", "application/json")
+	v, err := newTwilio(t, baseURL).Verify(t.Context(), r, registered())
+	require.NoError(t, err)
+	require.Equal(t, account, v.Signer)
+	_, err = twilio.Parser{}.Parse(rawOf(r))
+	require.Equal(t, "undecodable", fault.ReasonOf(err))
+}
