@@ -2,7 +2,6 @@ package router_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
@@ -166,48 +166,28 @@ func next[T any](g *rig, from chan T) T {
 	}
 }
 
-// check collects what does not hold yet.
-type check = require.TestingT
-
-// eventually tries again until fn holds. Nothing signals a row in a table.
-func eventually(g *rig, fn func(check)) {
+// until asks again until nothing is missing. Nothing signals a row in a table.
+func (g *rig) until(missing func() string) {
 	g.t.Helper()
-	require.Eventually(g.t, func() bool {
-		var a attempt
-		func() {
-			defer func() {
-				if p := recover(); p != nil && p != errAttempt { //nolint:errorlint // our own panic
-					panic(p)
-				}
-			}()
-			fn(&a)
-		}()
-		return !a.failed
-	}, patience, 10*time.Millisecond)
+	deadline := time.Now().Add(patience)
+	for what := missing(); what != ""; what = missing() {
+		require.True(g.t, time.Now().Before(deadline), what)
+		<-time.After(10 * time.Millisecond)
+	}
 }
-
-// attempt is one try of a check; its failure ends the try and not the test.
-type attempt struct{ failed bool }
-
-var errAttempt = errors.New("not yet")
-
-func (a *attempt) Errorf(string, ...any) { a.failed = true }
-func (a *attempt) FailNow()              { a.failed = true; panic(errAttempt) }
 
 // held waits until the events that are held in a state are these reasons.
 func (g *rig) held(state events.Outcome, reasons ...string) {
 	g.t.Helper()
-	eventually(g, func(c check) {
+	g.until(func() string {
 		rows, err := g.owner.Query(context.Background(), "SELECT reason FROM held_events WHERE state = $1 ORDER BY reason", state)
-		require.NoError(c, err)
-		var have []string
-		for rows.Next() {
-			var r string
-			require.NoError(c, rows.Scan(&r))
-			have = append(have, r)
+		require.NoError(g.t, err)
+		have, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		require.NoError(g.t, err)
+		if slices.Equal(have, reasons) {
+			return ""
 		}
-		require.NoError(c, rows.Err())
-		require.Equal(c, reasons, have)
+		return fmt.Sprintf("held as %s: %v, wanted %v", state, have, reasons)
 	})
 }
 
@@ -341,11 +321,13 @@ func TestWhatIsHeldAgainWhileItIsReleasedStays(t *testing.T) {
 	g.publish(status(g.signA, 1, "sent"))
 	g.held(events.Parked, "no_mapping")
 	g.exec("UPDATE held_events SET ready = true") // nothing was recorded: it will be parked again
-	eventually(g, func(c check) {
-		var attempts int
+	g.until(func() string {
 		var ready bool
-		require.NoError(c, g.owner.QueryRow(context.Background(), "SELECT attempts, ready FROM held_events").Scan(&attempts, &ready))
-		require.False(c, ready)
+		require.NoError(t, g.owner.QueryRow(context.Background(), "SELECT coalesce(bool_or(ready), true) FROM held_events").Scan(&ready))
+		if ready {
+			return "it is not parked again"
+		}
+		return ""
 	})
 	g.held(events.Parked, "no_mapping")
 	g.publish(g.send(g.orgA, 1))
