@@ -6,12 +6,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,17 +45,6 @@ type DevConfig struct {
 	SecretKey config.Secret `env:"WAYBILL_SECRET_KEY" doc:"seals provider secrets; dev makes and keeps one when it is not set"`
 	PublicURL []string      `env:"WAYBILL_PUBLIC_URL" doc:"base URLs that signatures are checked against; dev takes its own address when it is not set"`
 	Router    router.Config
-}
-
-// Ready tells programs outside where everything is. Its JSON names are promises.
-type Ready struct {
-	HTTPURL      string `json:"http_url"`
-	AdminURL     string `json:"admin_url"`
-	KafkaBrokers string `json:"kafka_brokers"`
-	DatabaseURL  string `json:"database_url"` // the operator's
-	SecretKey    string `json:"-"`
-	PublicURL    string `json:"-"`
-	Seed         Seed   `json:"-"` // empty unless asked for
 }
 
 // The private database and its roles.
@@ -262,34 +249,6 @@ func (d *dev) ingestConfig() (ingest.Config, error) {
 	return cfg, err
 }
 
-// fixedPort replaces port 0 by a free one: signatures are checked against the
-// public URL, so the port must be known before the listener is opened.
-func fixedPort(addr string) (string, error) {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil || port != "0" {
-		return addr, nil // the config says what is wrong with it
-	}
-	l, err := listen("--listen", addr)
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	_, port, err = net.SplitHostPort(l.Addr().String())
-	return net.JoinHostPort(host, port), err
-}
-
-// reachable turns a listener's address into one that a client can use.
-func reachable(addr string) string {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil {
-		return addr
-	}
-	if ip := net.ParseIP(host); host == "" || (ip != nil && ip.IsUnspecified()) {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port)
-}
-
 // until waits until done holds, or a part has ended by itself.
 func (d *dev) until(ctx context.Context, done func() bool) error {
 	for !done() {
@@ -301,22 +260,6 @@ func (d *dev) until(ctx context.Context, done func() bool) error {
 		if err := sleep(ctx, 20*time.Millisecond); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// writeReady writes the file in one step, so that nobody reads half of it.
-func writeReady(path string, r Ready) error {
-	b, err := json.Marshal(r)
-	if err != nil {
-		return fmt.Errorf("encoding the ready file: %w", err)
-	}
-	tmp := path + ".tmp"
-	if err := os.WriteFile(tmp, append(b, '\n'), 0o600); err != nil {
-		return fmt.Errorf("writing the ready file: %w", err)
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return fmt.Errorf("writing the ready file: %w", err)
 	}
 	return nil
 }

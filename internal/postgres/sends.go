@@ -1,7 +1,9 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -186,4 +188,16 @@ func (m *mappings) write(ctx context.Context, tx pgx.Tx) (ready int64, err error
 		return 0, err
 	}
 	return tag.RowsAffected(), nil
+}
+
+// sortedKeys returns the distinct keys of sends.
+func sortedKeys(sends []tenantmap.Send) []tenantmap.Key {
+	var keys []tenantmap.Key
+	for i := range sends {
+		keys = append(keys, sends[i].Keys()...)
+	}
+	slices.SortFunc(keys, func(a, b tenantmap.Key) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Value, b.Value))
+	})
+	return slices.Compact(keys)
 }

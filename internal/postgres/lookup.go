@@ -1,0 +1,121 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"waybill/internal/events"
+	"waybill/internal/tenantmap"
+)
+
+// querier is a pool or a transaction.
+type querier interface {
+	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+}
+
+// Lookup returns what is on record about keys, in one round trip.
+func (r *Routing) Lookup(ctx context.Context, keys []tenantmap.Key) (tenantmap.Facts, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	f, err := lookup(ctx, r.db.pool, keys)
+	return f, translate(err, "looking up the tenant map")
+}
+
+const (
+	selectMappings = `SELECT key, org_id, row_id, sent_at FROM tenant_map WHERE key = ANY($1) AND org_id IS NOT NULL`
+	selectSenders  = `SELECT value, org_id, lower(valid), upper(valid) FROM senders WHERE value = ANY($1)`
+	selectAccounts = `
+		SELECT a.provider, a.name, a.platform, a.removed_at, o.org_id, lower(o.valid), upper(o.valid)
+		FROM accounts a LEFT JOIN account_orgs o ON o.account_id = a.id
+		WHERE (a.provider, a.name) IN (SELECT split_part(k, ':', 1), substr(k, strpos(k, ':') + 1) FROM unnest($1::text[]) AS k)`
+)
+
+func lookup(ctx context.Context, q querier, keys []tenantmap.Key) (tenantmap.Facts, error) {
+	f := tenantmap.Facts{
+		Mappings: map[tenantmap.Key]tenantmap.Mapping{},
+		Senders:  map[tenantmap.Key][]tenantmap.Tenure{},
+		Accounts: map[tenantmap.Key]tenantmap.Account{},
+	}
+	var mapped, senders, accounts []string
+	byText := make(map[string]tenantmap.Key, len(keys))
+	for _, k := range keys {
+		switch k.Kind {
+		case tenantmap.KeySender:
+			senders = append(senders, k.Value)
+		case tenantmap.KeyAccount:
+			accounts = append(accounts, k.Value)
+		default:
+			byText[k.String()] = k
+			mapped = append(mapped, k.String())
+		}
+	}
+	b := &pgx.Batch{}
+	if len(mapped) > 0 {
+		b.Queue(selectMappings, mapped).Query(func(rows pgx.Rows) error {
+			var key string
+			var org events.OrgID
+			var row events.RowID
+			var sent *time.Time
+			_, err := pgx.ForEachRow(rows, []any{&key, &org, &row, &sent}, func() error {
+				m := tenantmap.Mapping{Org: org, Row: row}
+				if sent != nil {
+					m.SentAt = sent.UTC()
+				}
+				f.Mappings[byText[key]] = m
+				return nil
+			})
+			return err
+		})
+	}
+	if len(senders) > 0 {
+		b.Queue(selectSenders, senders).Query(func(rows pgx.Rows) error {
+			var value string
+			var org events.OrgID
+			var from, to *time.Time
+			_, err := pgx.ForEachRow(rows, []any{&value, &org, &from, &to}, func() error {
+				k := tenantmap.Key{Kind: tenantmap.KeySender, Value: value}
+				f.Senders[k] = append(f.Senders[k], tenure(org, from, to))
+				return nil
+			})
+			return err
+		})
+	}
+	if len(accounts) > 0 {
+		b.Queue(selectAccounts, accounts).Query(func(rows pgx.Rows) error {
+			var provider, name string
+			var platform bool
+			var org *events.OrgID
+			var removed, from, to *time.Time
+			_, err := pgx.ForEachRow(rows, []any{&provider, &name, &platform, &removed, &org, &from, &to}, func() error {
+				k := tenantmap.Key{Kind: tenantmap.KeyAccount, Value: provider + ":" + name}
+				a := f.Accounts[k]
+				if platform {
+					a.Platform = append(a.Platform, tenure("", nil, removed))
+				}
+				if org != nil {
+					a.Orgs = append(a.Orgs, tenure(*org, from, to))
+				}
+				f.Accounts[k] = a
+				return nil
+			})
+			return err
+		})
+	}
+	if b.Len() == 0 {
+		return f, nil
+	}
+	return f, q.SendBatch(ctx, b).Close()
+}
+
+func tenure(org events.OrgID, from, to *time.Time) tenantmap.Tenure {
+	t := tenantmap.Tenure{Org: org}
+	if from != nil {
+		t.From = from.UTC()
+	}
+	if to != nil {
+		t.To = to.UTC()
+	}
+	return t
+}
