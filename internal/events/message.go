@@ -75,6 +75,14 @@ func DecodeMessage(r *Record) (Message, error) {
 	return m, nil
 }
 
+// RawOf returns the raw record that a domain record carries, and the same
+// packed; false if it carries none that can be read.
+func RawOf(r *Record) (raw Record, bytes []byte, ok bool) {
+	bytes = packed(r)
+	raw, err := Unpack(bytes)
+	return raw, bytes, err == nil
+}
+
 func packed(r *Record) []byte {
 	for i := range r.Headers {
 		if r.Headers[i].Key == headerPacked {

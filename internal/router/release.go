@@ -14,7 +14,7 @@ import (
 
 const (
 	releaseEvery = 200 * time.Millisecond // how soon an operator's release is seen
-	releaseBatch = 500
+	releaseBatch = 100                    // records of up to a megabyte are held in memory
 	// A router that dies holds up what it claimed for so long; one that is
 	// merely slow causes a repeat, which workers know by its receipt.
 	releaseLease = 5 * time.Second

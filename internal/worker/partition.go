@@ -176,13 +176,17 @@ func (p *position) publish(ctx context.Context, effect events.Effect) error {
 	return nil
 }
 
-// undecodable returns a record that no worker understands as a dead event. Its
-// own record is kept: that is what a replay publishes again.
+// undecodable returns a record that no worker understands as a dead event,
+// under the receipt of the raw record that it carries. That one is kept: a
+// replay goes through the router again. Without one, its own record is kept.
 func undecodable(rec *events.Record, err error) tenantmap.Held {
-	receipt := events.ReceiptOf(rec)
+	receipt, record := events.ReceiptOf(rec), events.PackReceived(rec, events.ReceiptOf(rec), rec.Time)
+	if raw, packed, ok := events.RawOf(rec); ok {
+		receipt, record = events.ReceiptOf(&raw), packed
+	}
 	return tenantmap.Held{
 		EventID: events.NewEventID("unknown", "", "unknown", "receipt", string(receipt)), Receipt: receipt,
 		State: events.Dead, Reason: fault.ReasonOf(err), Provider: "unknown", Kind: "unknown",
-		ReceivedAt: rec.Time.UTC(), Raw: rec.Position(), Record: events.Pack(rec),
+		ReceivedAt: rec.Time.UTC(), Raw: rec.Position(), Record: record,
 	}
 }

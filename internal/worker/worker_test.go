@@ -207,6 +207,28 @@ func TestARecordThatCannotBeAppliedIsIsolated(t *testing.T) {
 	require.NoError(t, p.Handle(t.Context(), s.batch(6, s.org, "SM3", "delivered")), "the partition goes on")
 }
 
+// What a newer or broken router wrote is accounted for under the receipt that
+// ingest gave it, or the audit would miss that one.
+func TestRegressionAnUnreadableEventKeepsItsRawReceipt(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	raw := events.Raw{Receipt: events.NewReceiptID(), Provider: events.Twilio, Kind: events.KindMessageStatus, Signer: "AC", Key: "SM1", ReceivedAt: time.Now()}
+	kept := raw.Record()
+	rec := s.record(0, s.org, "SM1", "sent")
+	rec.Value = []byte("{")
+	for i := range rec.Headers {
+		if rec.Headers[i].Key == "waybill_raw" {
+			rec.Headers[i].Value = events.Pack(&kept)
+		}
+	}
+	require.NoError(t, s.open(-1).Handle(t.Context(), []events.Record{rec}))
+	var receipt events.ReceiptID
+	var record []byte
+	require.NoError(t, s.owner.QueryRow(t.Context(), "SELECT receipt_id, record FROM held_events").Scan(&receipt, &record))
+	require.Equal(t, raw.Receipt, receipt)
+	require.Equal(t, events.Pack(&kept), record)
+}
+
 func TestALogThatEndsBelowWhatWasAppliedIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
