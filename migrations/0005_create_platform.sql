@@ -123,12 +123,14 @@ GRANT UPDATE (message_id, provider, provider_id, account, channel, direction, or
 -- The publisher of snapshots looks across organisations for what has changed,
 -- and sees nothing but ids: what it then reads, it reads as that organisation.
 -- +goose StatementBegin
-CREATE FUNCTION dirty_campaigns(most integer) RETURNS TABLE (org_id uuid, campaign_id uuid)
+CREATE FUNCTION dirty_campaigns(after_org uuid, after_campaign uuid, most integer) RETURNS TABLE (org_id uuid, campaign_id uuid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-  SELECT DISTINCT c.org_id, c.campaign_id FROM campaign_counters c WHERE c.version > c.published_version LIMIT most
+  SELECT DISTINCT c.org_id, c.campaign_id FROM campaign_counters c
+  WHERE c.version > c.published_version AND (c.org_id, c.campaign_id) > (after_org, after_campaign)
+  ORDER BY c.org_id, c.campaign_id LIMIT most
 $$;
 -- +goose StatementEnd
-REVOKE ALL ON FUNCTION dirty_campaigns(integer) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION dirty_campaigns(integer) TO waybill_worker;
+REVOKE ALL ON FUNCTION dirty_campaigns(uuid, uuid, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION dirty_campaigns(uuid, uuid, integer) TO waybill_worker;
 -- The function runs as the owner, whom FORCE holds to policies as well.
 CREATE POLICY dirty_only ON campaign_counters FOR SELECT TO CURRENT_USER USING (version > published_version);

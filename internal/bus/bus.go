@@ -76,6 +76,10 @@ type Handler interface {
 	// fetched. It must not assume that an earlier owner has stopped. An error
 	// is retried with back-off.
 	Open(ctx context.Context, a Assignment) (Partition, error)
+	// Joined is called when the consumer has become a member of a new
+	// generation, before it opens the partitions that it was given: none, if
+	// the others have them all.
+	Joined(partitions int)
 }
 
 // Partition processes the records of one partition, one batch at a time, from

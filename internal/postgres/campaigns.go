@@ -11,12 +11,22 @@ import (
 )
 
 // Campaigns brings out the snapshots of campaigns whose counters changed.
+// Its methods are called by one goroutine.
 type Campaigns struct {
-	db *DB
+	db    *DB
+	after dirtyCampaign // the last one looked at, so that every campaign has its turn
 }
 
+type dirtyCampaign struct {
+	Org events.OrgID
+	ID  string
+}
+
+// beforeAll lies before every campaign.
+var beforeAll = dirtyCampaign{"00000000-0000-0000-0000-000000000000", "00000000-0000-0000-0000-000000000000"}
+
 // NewCampaigns returns the store over a pool of the worker's role.
-func NewCampaigns(db *DB) *Campaigns { return &Campaigns{db} }
+func NewCampaigns(db *DB) *Campaigns { return &Campaigns{db: db, after: beforeAll} }
 
 // snapshotLock is held by the one worker that publishes snapshots.
 const snapshotLock = "waybill.snapshots"
@@ -50,21 +60,21 @@ const selectCells = `
 	SELECT shard, status, messages, reached, version FROM campaign_counters WHERE org_id = $1 AND campaign_id = $2`
 
 // Snapshots returns up to limit campaigns that changed since they were last
-// published.
+// published; the next call goes on behind them.
 func (c *Campaigns) Snapshots(ctx context.Context, limit int, now time.Time) ([]events.CampaignSnapshot, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	rows, err := c.db.pool.Query(ctx, "SELECT org_id, campaign_id FROM dirty_campaigns($1)", limit)
+	rows, err := c.db.pool.Query(ctx, "SELECT org_id, campaign_id FROM dirty_campaigns($1, $2, $3)", c.after.Org, c.after.ID, limit)
 	if err != nil {
 		return nil, translate(err, "looking for changed campaigns")
 	}
-	type dirty struct {
-		Org events.OrgID
-		ID  string
-	}
-	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[dirty])
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[dirtyCampaign])
 	if err != nil {
 		return nil, translate(err, "looking for changed campaigns")
+	}
+	c.after = beforeAll
+	if len(list) == limit {
+		c.after = list[limit-1]
 	}
 	out := make([]events.CampaignSnapshot, 0, len(list))
 	for _, d := range list {

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"waybill/internal/postgres"
@@ -68,7 +69,7 @@ func TestRegressionOwnersFunctionsCannotBeLedAstray(t *testing.T) {
 	_, err = conn.Exec(t.Context(), "CREATE TEMP TABLE campaign_counters (org_id uuid, campaign_id uuid, version bigint, published_version bigint)")
 	require.NoError(t, err)
 	var dirty int
-	require.NoError(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM dirty_campaigns(10)").Scan(&dirty))
+	require.NoError(t, conn.QueryRow(t.Context(), "SELECT count(*) FROM dirty_campaigns('00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000000', 10)").Scan(&dirty))
 	require.Equal(t, 1, dirty, "it reads the real table")
 }
 
@@ -95,4 +96,28 @@ func TestRegressionReplayDoesNotDependOnStatistics(t *testing.T) {
 	p := plan(postgres.SelectTransitions, d.orgA, []string{"x"}, []time.Time{noon})
 	require.NotContains(t, p, "Seq Scan on sms_messages", p)
 	require.NotContains(t, p, "Hash Join", p)
+}
+
+// With more changed campaigns than fit one round, the first ones came up again
+// and again and the rest never.
+func TestRegressionEveryCampaignHasItsTurn(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	campaigns := postgres.NewCampaigns(d.open(t, testkit.Worker))
+	want := map[string]bool{}
+	for n := range 5 {
+		e := d.sent(d.orgA, n)
+		e.CampaignID = uuid.NewString()
+		want[e.CampaignID] = true
+		d.apply(t, e)
+	}
+	seen := map[string]bool{}
+	for range 3 { // nothing is noted as published: all stay changed
+		list, err := campaigns.Snapshots(t.Context(), 2, noon)
+		require.NoError(t, err)
+		for i := range list {
+			seen[list[i].CampaignID] = true
+		}
+	}
+	require.Equal(t, want, seen)
 }

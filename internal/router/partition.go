@@ -11,6 +11,9 @@ import (
 	"waybill/internal/tenantmap"
 )
 
+// Joined says that the router does its work, be it as a spare.
+func (r *Router) Joined(int) { r.Health.Set(HealthConsuming, nil) }
+
 // Open gives a partition of a raw topic or of the sends topic its processor.
 func (r *Router) Open(ctx context.Context, a bus.Assignment) (bus.Partition, error) {
 	next, known, err := r.Positions.Next(ctx, a.Topic, a.Partition)
@@ -28,7 +31,6 @@ func (r *Router) Open(ctx context.Context, a bus.Assignment) (bus.Partition, err
 		}
 		next = start
 	}
-	r.Health.Set(HealthConsuming, nil)
 	handle := r.route
 	if a.Topic == events.TopicSends {
 		handle = r.record

@@ -91,8 +91,8 @@ type Consumers interface {
 	Consumer(group string, topics []string, h bus.Handler) bus.Consumer
 }
 
-// HealthConsuming is the health check that is good once the router was given a
-// partition.
+// HealthConsuming is the health check that is good once the router is a member
+// of its group.
 const HealthConsuming = "router"
 
 // Options are the router's parts.

@@ -52,8 +52,8 @@ type Consumers interface {
 	Consumer(group string, topics []string, h bus.Handler) bus.Consumer
 }
 
-// HealthConsuming is the health check that is good once the workers were given
-// a partition.
+// HealthConsuming is the health check that is good once the workers are
+// members of their group.
 const HealthConsuming = "workers"
 
 // Options are the workers' parts.
@@ -100,6 +100,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
+// Joined says that the workers do their work, be it as spares.
+func (w *Worker) Joined(int) { w.Health.Set(HealthConsuming, nil) }
+
 // Open gives a partition of a domain topic its processor.
 func (w *Worker) Open(ctx context.Context, a bus.Assignment) (bus.Partition, error) {
 	next, known, err := w.Ledger.Next(ctx, a.Topic, a.Partition)
@@ -117,7 +120,6 @@ func (w *Worker) Open(ctx context.Context, a bus.Assignment) (bus.Partition, err
 		}
 		next = start
 	}
-	w.Health.Set(HealthConsuming, nil)
 	p := position{worker: w, topic: a.Topic, partition: a.Partition, start: start, next: next}
 	if a.Topic == events.TopicBilling {
 		return &partition[events.Billing]{position: p, domain: w.billing()}, nil

@@ -14,6 +14,7 @@ import (
 
 var groupTests = map[string]func(*testing.T, *world){
 	"GroupSharesPartitions":      groupSharesPartitions,
+	"GroupKnowsItsSpares":        groupKnowsItsSpares,
 	"GroupHandsOverQuickly":      groupHandsOverQuickly,
 	"GroupNeverCommitsBackwards": groupNeverCommitsBackwards,
 	"GroupCutsOffASlowHandler":   groupCutsOffASlowHandler,
@@ -38,6 +39,24 @@ func groupSharesPartitions(t *testing.T, w *world) {
 	for _, rec := range two.snapshot() {
 		require.False(t, held[rec.Partition], "partition %d went to both", rec.Partition)
 	}
+}
+
+// A member that is left without partitions is a member all the same, and takes
+// over when the other leaves.
+func groupKnowsItsSpares(t *testing.T, w *world) {
+	topic, group := w.topic(t, 1), w.name("group")
+	one, two := newRecorder(), newRecorder()
+	first := w.join(t, group, one, topic)
+	one.await(t, "the partition", func() bool { return len(one.opened) == 1 })
+	second := w.joinOver(t, w.h.Open(t), group, two, topic)
+	two.await(t, "a generation", func() bool { return len(two.joined) > 0 })
+	one.await(t, "another generation", func() bool { return len(one.joined) > 1 })
+	spare, owner := two, first
+	if two.assigned() == 1 { // the coordinator chose the newcomer
+		spare, owner = one, second
+	}
+	owner.leave(t)
+	spare.await(t, "the partition", func() bool { return spare.joined[len(spare.joined)-1] == 1 })
 }
 
 func groupHandsOverQuickly(t *testing.T, w *world) {

@@ -20,6 +20,7 @@ type recorder struct {
 
 	mu      sync.Mutex
 	changed chan struct{} // closed at the next change
+	joined  []int         // partitions of each generation
 	opened  []bus.Assignment
 	closed  int
 	offered []events.Record // every record given to Handle, each time
@@ -44,6 +45,18 @@ func (r *recorder) Open(_ context.Context, a bus.Assignment) (bus.Partition, err
 	}
 	r.note(func() { r.opened = append(r.opened, a) })
 	return &recorded{r: r, start: start}, nil
+}
+
+// Joined implements [bus.Handler].
+func (r *recorder) Joined(partitions int) {
+	r.note(func() { r.joined = append(r.joined, partitions) })
+}
+
+// assigned returns how many partitions the newest generation brought.
+func (r *recorder) assigned() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.joined[len(r.joined)-1]
 }
 
 type recorded struct {

@@ -18,6 +18,8 @@ func (h taker) Open(_ context.Context, a bus.Assignment) (bus.Partition, error) 
 	return takerPartition{h, max(a.Committed, a.First)}, nil
 }
 
+func (h taker) Joined(int) {}
+
 type takerPartition struct {
 	taker
 	start int64

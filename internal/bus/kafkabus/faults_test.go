@@ -270,6 +270,8 @@ func TestHaltedPartitionRaisesTheAlarm(t *testing.T) {
 
 type startAt int64
 
+func (s startAt) Joined(int) {}
+
 func (s startAt) Open(context.Context, bus.Assignment) (bus.Partition, error) { return s, nil }
 func (s startAt) Start() int64                                                { return int64(s) }
 func (s startAt) Handle(context.Context, []events.Record) error               { return nil }

@@ -36,6 +36,7 @@ func (k *consumer) start(gen *kafka.Generation, members *sync.WaitGroup) {
 	g := &generation{gen: gen, commits: newCommits(gen)}
 	g.work, g.abandon = context.WithCancel(context.Background())
 	k.log.Info("joined generation", "generation", gen.ID, "partitions", len(g.commits.floor))
+	k.opts.Handler.Joined(len(g.commits.floor))
 	for topic, assigned := range gen.Assignments {
 		for _, a := range assigned {
 			r := newReader(k, g, topicPartition{topic, a.ID}, a.Offset)
