@@ -60,7 +60,9 @@ type addSNSCmd struct {
 
 // Help gives examples.
 func (addSNSCmd) Help() string {
-	return `A valid AWS signature does not make a topic yours: only topics entered here are confirmed and accepted.
+	return `It is kept for later: this version does not serve SNS callbacks yet.
+
+A valid AWS signature does not make a topic yours: only topics entered here are confirmed and accepted.
 
 Examples:
 
@@ -91,7 +93,9 @@ type addConnectCmd struct {
 
 // Help gives examples.
 func (addConnectCmd) Help() string {
-	return `Example:
+	return `It is kept for later: this version does not serve Amazon Connect yet.
+
+Example:
 
   waybill account add connect --org 7b2e... --instance-arn arn:aws:connect:... --api-key-file key.txt`
 }

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -227,7 +229,7 @@ func (st *stage) counters() error {
 	if !n.Equal || n.Messages != 4 || n.Counters["delivered"] != 3 || n.Counters["undelivered"] != 1 {
 		return fmt.Errorf("counters %v, recounted %v", n.Counters, n.Recounted)
 	}
-	st.saw("%d messages, counters %v, recounted %v", n.Messages, n.Counters, n.Recounted)
+	st.saw("%d messages, counters: %s; recounted: %s", n.Messages, listed(n.Counters), listed(n.Recounted))
 	return nil
 }
 
@@ -244,6 +246,18 @@ func (st *stage) audit() error {
 	if !b.Balanced || b.InFlight != 0 {
 		return fmt.Errorf("%d of %d receipts are missing, %d in flight, %d counters differ", b.Missing, b.Receipts, b.InFlight, len(b.Differences))
 	}
-	st.saw("%d receipts = final %v + held %v + duplicates %d", b.Receipts, b.Final, b.Held, b.Duplicates)
+	st.saw("%d receipts = final (%s) + held (%s) + %d duplicates", b.Receipts, listed(b.Final), listed(b.Held), b.Duplicates)
 	return nil
+}
+
+// listed writes numbers by name, in the order of the names.
+func listed[K ~string, N int | int64](numbers map[K]N) string {
+	parts := make([]string, 0, len(numbers))
+	for _, name := range slices.Sorted(maps.Keys(numbers)) {
+		parts = append(parts, fmt.Sprintf("%s %d", name, numbers[name]))
+	}
+	if len(parts) == 0 {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
 }

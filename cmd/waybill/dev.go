@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 
 	"waybill/internal/app"
 	"waybill/internal/config"
 	"waybill/internal/obs"
+	"waybill/internal/operate"
 )
 
 type devCmd struct {
@@ -36,6 +38,9 @@ Examples:
 
 // Run runs everything until it is interrupted.
 func (c devCmd) Run(s *session) error {
+	if err := c.check(); err != nil {
+		return err
+	}
 	dir := c.DataDir
 	if dir == "" {
 		var err error
@@ -52,10 +57,24 @@ func (c devCmd) Run(s *session) error {
 		if opts.Seed {
 			s.progress("demo organisations (secrets in %s):\n%s", filepath.Join(dir, app.SeedFile), &r.Seed)
 		}
-		s.progress("callbacks %s   metrics %s/metrics   kafka %s", r.HTTPURL, r.AdminURL, r.KafkaBrokers)
-		s.progress("for the other verbs: export WAYBILL_DATABASE_URL='%s' WAYBILL_KAFKA_BROKERS=%s", r.DatabaseURL, r.KafkaBrokers)
+		s.progress("callbacks  %[1]s/api/webhooks/sms/status (Twilio message status)\n           %[1]s/api/webhooks/sms (Twilio inbound)\n           %[1]s/api/webhooks/stripe", r.HTTPURL)
+		s.progress("metrics    %s/metrics\nkafka      %s", r.AdminURL, r.KafkaBrokers)
+		s.progress("for the other verbs, in another terminal:\n  export WAYBILL_DATABASE_URL='%s' WAYBILL_KAFKA_BROKERS=%s", r.DatabaseURL, r.KafkaBrokers)
 		return nil
 	})
+}
+
+// check refuses flags that cannot work before anything is started.
+func (c devCmd) check() error {
+	for _, f := range []struct{ flag, addr string }{{"--listen", c.Listen}, {"--admin-listen", c.AdminListen}} {
+		if _, _, err := net.SplitHostPort(f.addr); err != nil {
+			return &operate.UsageError{What: f.flag + ": want host:port, for example 127.0.0.1:8080"}
+		}
+	}
+	if _, port, _ := net.SplitHostPort(c.Listen); c.Listen == c.AdminListen && port != "0" {
+		return &operate.UsageError{What: "--listen and --admin-listen: want two addresses"}
+	}
+	return nil
 }
 
 // devOptions reads what everything-in-one takes from the environment.

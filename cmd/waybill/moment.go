@@ -10,7 +10,7 @@ import (
 // duration from now (+30s, -2h).
 type moment struct{ time.Time }
 
-var errMoment = errors.New("want a time such as 2026-11-23T14:00:00Z, a date, or a duration from now such as +30s (or =-2h)")
+var errMoment = errors.New("want a time such as 2026-11-23T14:00:00Z, a date, or a duration from now such as +30s (in the past: --from=-2h)")
 
 // UnmarshalText reads a moment.
 func (m *moment) UnmarshalText(text []byte) error {
@@ -58,5 +58,5 @@ func show(t *time.Time, none string) string {
 	if t == nil || t.IsZero() {
 		return none
 	}
-	return t.UTC().Format("2006-01-02 15:04:05.000")
+	return t.UTC().Format("2006-01-02 15:04:05.000Z")
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -44,7 +43,7 @@ Example:
 
 // Run creates topics and shows what is not as it should be.
 func (c topicsCreateCmd) Run(s *session) error {
-	return checkTopics(s, c.specs(), func(ctx context.Context, client *kafkabus.Client) error {
+	return checkTopics(s, c.Profile, c.specs(), func(ctx context.Context, client *kafkabus.Client) error {
 		return client.EnsureTopics(ctx, c.specs())
 	})
 }
@@ -62,11 +61,11 @@ Example:
 
 // Run compares topics with what they should be.
 func (c topicsCheckCmd) Run(s *session) error {
-	return checkTopics(s, c.specs(), func(context.Context, *kafkabus.Client) error { return nil })
+	return checkTopics(s, c.Profile, c.specs(), func(context.Context, *kafkabus.Client) error { return nil })
 }
 
 // checkTopics shows what is wrong with topics after doing something first.
-func checkTopics(s *session, specs []events.TopicSpec, first func(context.Context, *kafkabus.Client) error) error {
+func checkTopics(s *session, profile string, specs []events.TopicSpec, first func(context.Context, *kafkabus.Client) error) error {
 	return s.withKafka(func(client *kafkabus.Client) error {
 		ctx, cancel := context.WithTimeout(s.ctx, topicsTimeout)
 		defer cancel()
@@ -77,11 +76,11 @@ func checkTopics(s *session, specs []events.TopicSpec, first func(context.Contex
 		if err != nil {
 			return err
 		}
-		return s.printTopics(specs, problems)
+		return s.printTopics(profile, specs, problems)
 	})
 }
 
-func (s *session) printTopics(specs []events.TopicSpec, problems []bus.TopicProblem) error {
+func (s *session) printTopics(profile string, specs []events.TopicSpec, problems []bus.TopicProblem) error {
 	if problems == nil {
 		problems = []bus.TopicProblem{}
 	}
@@ -104,7 +103,7 @@ func (s *session) printTopics(specs []events.TopicSpec, problems []bus.TopicProb
 		fatal = fatal || p.Fatal
 	}
 	if err == nil && fatal {
-		return errors.New("topics break promises: `waybill topics create` makes those that are missing; the others must be changed with Kafka's own tools")
+		return fmt.Errorf("topics break promises of the profile %s (the broker of `waybill dev` has --profile embedded): `waybill topics create` makes those that are missing; settings are changed with Kafka's own tools, and a topic with another number of partitions must be made anew while it is empty", profile)
 	}
 	return err
 }

@@ -41,7 +41,7 @@ func (c traceCmd) Run(s *session) error {
 			}
 		}
 		if !story.Found {
-			return operate.NotFound("nothing is on record about this id: it was never received, its callback was refused (see /metrics of ingest), or it is older than what is kept")
+			return operate.NotFound("nothing is on record about this id: it was never received, its callback was refused (see /metrics of ingest), it is being processed at this moment (ask again), or it is older than what is kept")
 		}
 		return nil
 	})

@@ -62,6 +62,7 @@ const (
 // called once when all of it does its work; its error ends the process.
 func Dev(ctx context.Context, o DevOptions, ready func(context.Context, Ready) error) error {
 	d := &dev{process: newProcess(o.Log, ingest.HealthServing, router.HealthConsuming, worker.HealthConsuming), o: o}
+	d.flags = map[string]string{"WAYBILL_LISTEN": "--listen", "WAYBILL_ADMIN_LISTEN": "--admin-listen"}
 	err := d.begin(ctx)
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err() // what was cut off complains in words of its own
@@ -238,7 +239,7 @@ func (d *dev) ingestConfig() (ingest.Config, error) {
 	src := config.Source{"WAYBILL_LISTEN": d.o.Listen, "WAYBILL_SECRET_KEY": d.key, "WAYBILL_INGEST_DRAIN_DELAY": "0s"}
 	src["WAYBILL_PUBLIC_URL"] = strings.Join(d.o.Config.PublicURL, ",")
 	if len(d.o.Config.PublicURL) == 0 {
-		addr, err := fixedPort(d.o.Listen)
+		addr, err := d.fixedPort(d.o.Listen)
 		if err != nil {
 			return cfg, err
 		}

@@ -195,7 +195,7 @@ func TestAPortThatIsTakenIsNamedAndNothingIsLeft(t *testing.T) {
 	require.NoError(t, err)
 	defer l.Close()
 	o := options(folder(t))
-	for variable, taken := range map[string]*string{"WAYBILL_LISTEN": &o.Listen, "WAYBILL_ADMIN_LISTEN": &o.AdminListen} {
+	for variable, taken := range map[string]*string{"--listen": &o.Listen, "--admin-listen": &o.AdminListen} {
 		free := *taken
 		*taken = l.Addr().String()
 		require.ErrorContains(t, fails(t, o), "cannot listen on "+*taken+" ("+variable+"): address already in use")

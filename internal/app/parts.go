@@ -102,7 +102,7 @@ func (p *process) startIngest(cfg ingest.Config, client *kafkabus.Client) (strin
 	if err != nil {
 		return "", nil, err
 	}
-	l, err := listen("WAYBILL_LISTEN", cfg.Listen)
+	l, err := p.listen("WAYBILL_LISTEN", cfg.Listen)
 	if err != nil {
 		return "", nil, err
 	}

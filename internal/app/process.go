@@ -4,6 +4,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,7 +26,8 @@ type process struct {
 	registry *prometheus.Registry
 	health   *obs.Health
 	cleanups []cleanup
-	failed   chan error // the first part that ended by itself
+	failed   chan error        // the first part that ended by itself
+	flags    map[string]string // what an operator sets instead of a variable
 }
 
 type cleanup struct {
@@ -102,11 +104,12 @@ func (p *process) stop() error {
 	return errors.Join(errs...)
 }
 
-// listen opens a port. The error is one sentence.
-func listen(variable, addr string) (net.Listener, error) {
+// listen opens a port. The error is one sentence that names what to change.
+func (p *process) listen(variable, addr string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("cannot listen on %s (%s): %w; stop the other program or choose another address", addr, variable, rootCause(err))
+		return nil, fmt.Errorf("cannot listen on %s (%s): %w; choose another address, or stop the program that has it",
+			addr, cmp.Or(p.flags[variable], variable), rootCause(err))
 	}
 	return l, nil
 }
@@ -124,7 +127,7 @@ func rootCause(err error) error {
 
 // serveAdmin opens the operators' listener.
 func (p *process) serveAdmin(addr string) (string, error) {
-	l, err := listen("WAYBILL_ADMIN_LISTEN", addr)
+	l, err := p.listen("WAYBILL_ADMIN_LISTEN", addr)
 	if err != nil {
 		return "", err
 	}

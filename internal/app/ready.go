@@ -36,12 +36,12 @@ func writeReady(path string, r Ready) error {
 
 // fixedPort replaces port 0 by a free one: signatures are checked against the
 // public URL, so the port must be known before the listener is opened.
-func fixedPort(addr string) (string, error) {
+func (d *dev) fixedPort(addr string) (string, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil || port != "0" {
 		return addr, nil // the config says what is wrong with it
 	}
-	l, err := listen("--listen", addr)
+	l, err := d.listen("WAYBILL_LISTEN", addr)
 	if err != nil {
 		return "", err
 	}

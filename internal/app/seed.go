@@ -75,7 +75,14 @@ func (s *Seed) plant(ctx context.Context, o *operate.Onboard) error {
 	if err != nil {
 		return err
 	}
+	known, err := o.Accounts(ctx)
+	if err != nil {
+		return err
+	}
 	have := map[string]bool{}
+	for i := range known {
+		have[known[i].Name] = true
+	}
 	for i := range orgs {
 		have[string(orgs[i].ID)] = true
 	}
@@ -94,8 +101,14 @@ func (s *Seed) plant(ctx context.Context, o *operate.Onboard) error {
 			}
 		}
 	}
-	_, err = o.SignUp(ctx, s.accounts()...)
-	return err
+	for _, a := range s.accounts() {
+		if !have[a.Name] { // entering it again would release what is held for it
+			if _, err := o.SignUp(ctx, a); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (s *Seed) accounts() []operate.Account {

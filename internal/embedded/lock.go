@@ -44,6 +44,11 @@ func Lock(dir string) (*FolderLock, error) {
 // Release gives the folder free. The file stays: removing it would let two
 // processes hold locks on two files of the same name.
 func (l *FolderLock) Release() error {
+	// Closing alone does not always do it: a child that was forked a moment ago
+	// shares the open file until it executes its program.
+	if fd, err := l.file.SyscallConn(); err == nil {
+		_ = fd.Control(func(fd uintptr) { _ = syscall.Flock(int(fd), syscall.LOCK_UN) })
+	}
 	if err := l.file.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
 		return fmt.Errorf("releasing the data folder: %w", err)
 	}

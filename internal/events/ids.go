@@ -83,6 +83,17 @@ func NewReceiptID() ReceiptID {
 	return ReceiptID(u.String())
 }
 
+// ReceiptTime returns when a receipt was given, to the millisecond; false if
+// its id does not tell (only those of NewReceiptID do).
+func ReceiptTime(r ReceiptID) (time.Time, bool) {
+	u, err := uuid.Parse(string(r))
+	if err != nil || u.Version() != 7 {
+		return time.Time{}, false
+	}
+	sec, nsec := u.Time().UnixTime()
+	return Millis(time.Unix(sec, nsec)), true
+}
+
 // NewEventID joins an event's provider, verified signer, kind and natural key.
 // The parts must not contain NUL; natural is what the provider calls the event.
 func NewEventID(p Provider, signer string, kind Kind, natural ...string) EventID {

@@ -125,7 +125,7 @@ func (a *Audit) scan(ctx context.Context, since time.Time) (*receipts, error) {
 		a.say("reading %s", name)
 		err := a.Log.Scan(ctx, name, func(records []events.Record) error {
 			for i := range records {
-				if r := &records[i]; !r.Time.Before(since) {
+				if r := &records[i]; !receivedAt(r).Before(since) {
 					rs.saw(topic, r)
 				}
 			}
@@ -136,6 +136,15 @@ func (a *Audit) scan(ctx context.Context, since time.Time) (*receipts, error) {
 		}
 	}
 	return rs, nil
+}
+
+// receivedAt returns when a record was received for the first time: one that was
+// published again lies in the topic at a later time.
+func receivedAt(r *events.Record) time.Time {
+	if at, ok := events.ReceiptTime(events.ReceiptOf(r)); ok {
+		return at
+	}
+	return r.Time
 }
 
 // Wait returns nil once router and workers have consumed everything, or when

@@ -72,6 +72,9 @@ func translate(err error, what string) error {
 	case permanent[c[:2]]:
 		return fault.Wrap(fault.Invalid, "data_rejected", &stateError{what: what, code: c})
 	}
+	if c[:2] == "28" {
+		what += ": the server refused the role or its password, check WAYBILL_DATABASE_URL"
+	}
 	return fault.Wrap(fault.Unavailable, "database_error", &stateError{what: what, code: c})
 }
 

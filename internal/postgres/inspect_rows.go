@@ -74,6 +74,9 @@ func settled(r dbq.EventID) history.Event {
 		ID: events.EventID(r.EventID), Outcome: events.Outcome(r.Outcome), Reason: reasonNoRow,
 		Receipt: events.ReceiptID(r.ReceiptID), ReceivedAt: r.AppliedAt.UTC(), AppliedAt: utc(&r.AppliedAt),
 	}
+	if at, ok := events.ReceiptTime(e.Receipt); ok {
+		e.ReceivedAt = at
+	}
 	provider, _, _ := strings.Cut(r.EventID, "/")
 	e.Provider = events.Provider(provider)
 	for _, kind := range []events.Kind{events.KindMessageStatus, events.KindMessage, events.KindSend, events.KindStripe} {
@@ -99,7 +102,7 @@ func heldOf(rows []dbq.ListHeldRow) []history.Held {
 		}
 		if h.Org == nil && h.Provider == events.Sender && r.Signer != "" { // a send record names its organisation
 			org := events.OrgID(r.Signer)
-			h.Org = &org
+			h.Org, h.Signer = &org, "" // claimed, not verified
 		}
 		if h.Key == "" && len(r.Keys) > 0 {
 			h.Key = r.Keys[0]

@@ -28,7 +28,7 @@ type Config struct {
 func (c *Config) Validate() error {
 	var errs []error
 	if c.URL == "" {
-		errs = append(errs, errors.New("WAYBILL_DATABASE_URL: must be set, for example postgres://waybill_worker:...@db/waybill"))
+		errs = append(errs, errors.New("WAYBILL_DATABASE_URL: must be set, for example postgres://ROLE:password@host/waybill, where the role is waybill_router, _worker or _operator"))
 	} else if _, err := pgxpool.ParseConfig(string(c.URL)); err != nil { // the cause may quote the password
 		errs = append(errs, errors.New("WAYBILL_DATABASE_URL: not a PostgreSQL URL (want postgres://role:password@host/database)"))
 	}
