@@ -77,7 +77,6 @@ func (c demoCmd) play(ctx context.Context, s *session, r app.Ready, began time.T
 	if s.json {
 		err = s.print(map[string]any{"seconds": time.Since(began).Seconds(), "scenes": played}, nil)
 	}
-	st.close()
 	s.progress("\n%d of %d scenes came true, %.1f s after the start", count(played), len(scenes), time.Since(began).Seconds())
 	if !c.Exit {
 		s.progress(stay, r.HTTPURL, r.AdminURL, r.DatabaseURL, r.KafkaBrokers, st.campaign, st.sid(1))

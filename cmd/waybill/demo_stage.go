@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -39,7 +38,7 @@ type stage struct {
 	campaign string
 	repeat   simulate.Request // the first scene's last callback
 	seen     []string
-	close    func()
+	close    func() // gives everything back
 }
 
 const (
@@ -69,13 +68,13 @@ func newStage(ctx context.Context, s *session, r app.Ready) (*stage, error) {
 		kafka: kafka, db: db, inspect: postgres.NewInspect(db),
 		prefix: hex.EncodeToString(random), campaign: uuid.NewString(),
 	}
-	st.close = sync.OnceFunc(func() {
+	st.close = func() {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 		defer cancel()
 		_ = kafka.Close(stop)
 		db.Close()
 		st.client.Close()
-	})
+	}
 	return st, nil
 }
 

@@ -135,9 +135,7 @@ func (s *session) withKafka(fn func(*kafkabus.Client) error) error {
 	if err := s.dial(cfg.Kafka.Brokers); err != nil {
 		return err
 	}
-	for _, t := range events.Topics(events.Production) {
-		cfg.Kafka.Topics = append(cfg.Kafka.Topics, t.Name)
-	}
+	cfg.Kafka.Topics = events.TopicNames()
 	client, err := kafkabus.New(cfg.Kafka, obs.NewLogger(s.errOut, slog.LevelError), nil)
 	if err != nil {
 		return err

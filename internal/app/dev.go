@@ -112,9 +112,6 @@ func (d *dev) begin(ctx context.Context) error {
 
 // claimFolder makes the data folder ours, so that no second process shares it.
 func (d *dev) claimFolder() error {
-	if err := os.MkdirAll(d.o.DataDir, 0o755); err != nil {
-		return fmt.Errorf("making the data folder: %w", err)
-	}
 	lock, err := embedded.Lock(d.o.DataDir)
 	if err != nil {
 		return err

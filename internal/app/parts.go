@@ -22,18 +22,9 @@ import (
 // both sides.
 const stripeTolerance = 300 * time.Second
 
-// allTopics are those that the client asks the brokers about.
-func allTopics() []string {
-	var names []string
-	for _, t := range events.Topics(events.Production) {
-		names = append(names, t.Name)
-	}
-	return names
-}
-
 // openBus connects to Kafka; its cleanup publishes what is queued.
 func (p *process) openBus(cfg kafkabus.Config) (*kafkabus.Client, error) {
-	cfg.Topics = allTopics()
+	cfg.Topics = events.TopicNames()
 	client, err := kafkabus.New(cfg, p.log, p.registry)
 	if err != nil {
 		return nil, err

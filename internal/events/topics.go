@@ -105,6 +105,16 @@ func Topics(p Profile) []TopicSpec {
 	}
 }
 
+// TopicNames returns the name of every topic of Waybill.
+func TopicNames() []string {
+	specs := Topics(Production)
+	names := make([]string, len(specs))
+	for i := range specs {
+		names[i] = specs[i].Name
+	}
+	return names
+}
+
 // lanes is how many partitions of a domain topic one organisation may occupy:
 // few enough that its flood leaves the others alone, enough to use more than one worker.
 const lanes = 4

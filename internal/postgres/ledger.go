@@ -37,7 +37,6 @@ type ledger struct {
 
 type applied struct {
 	receipt events.ReceiptID
-	org     *events.OrgID
 	at      time.Time
 	inBatch bool
 }
@@ -50,8 +49,8 @@ const (
 	// One key after the other, each in its own partition: = ANY would search
 	// every partition for every key.
 	selectKnown = `
-		SELECT e.event_id, e.receipt_id, e.org_id, e.applied_at FROM unnest($1::text[]) AS k(id)
-		CROSS JOIN LATERAL (SELECT event_id, receipt_id, org_id, applied_at FROM event_ids WHERE event_id = k.id OFFSET 0) e`
+		SELECT e.event_id, e.receipt_id, e.applied_at FROM unnest($1::text[]) AS k(id)
+		CROSS JOIN LATERAL (SELECT event_id, receipt_id, applied_at FROM event_ids WHERE event_id = k.id OFFSET 0) e`
 )
 
 // openLedger passes the fence and reads what is known of the batch's events, in one
@@ -73,7 +72,7 @@ func openLedger(ctx context.Context, tx pgx.Tx, group string, f bus.Fence, batch
 	b.Queue(selectKnown, ids).Query(func(rows pgx.Rows) error {
 		var id events.EventID
 		var a applied
-		_, err := pgx.ForEachRow(rows, []any{&id, &a.receipt, &a.org, &a.at}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{&id, &a.receipt, &a.at}, func() error {
 			l.known[id] = a
 			return nil
 		})

@@ -116,6 +116,8 @@ var ErrOldSchema = errors.New("the database schema is older than this program: r
 
 // Check returns nil when the database answers and its schema is new enough.
 func (db *DB) Check(ctx context.Context) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
 	var version int64
 	err := db.pool.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied").Scan(&version)
 	if isUndefinedTable(err) {
