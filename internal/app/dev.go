@@ -59,7 +59,8 @@ const (
 
 // Dev runs ingest, router and workers in one process over a private PostgreSQL
 // and an embedded broker, the same code as apart, until ctx is done. ready is
-// called once when all of it does its work; its error ends the process.
+// called once when all of it does its work and the ready file says so; its error
+// ends the process.
 func Dev(ctx context.Context, o DevOptions, ready func(context.Context, Ready) error) error {
 	d := &dev{process: newProcess(o.Log, ingest.HealthServing, router.HealthConsuming, worker.HealthConsuming), o: o}
 	d.flags = map[string]string{"WAYBILL_LISTEN": "--listen", "WAYBILL_ADMIN_LISTEN": "--admin-listen"}
@@ -67,11 +68,11 @@ func Dev(ctx context.Context, o DevOptions, ready func(context.Context, Ready) e
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err() // what was cut off complains in words of its own
 	}
-	if err == nil {
-		err = ready(ctx, d.ready)
-	}
 	if err == nil && o.ReadyFile != "" {
 		err = writeReady(o.ReadyFile, d.ready)
+	}
+	if err == nil {
+		err = ready(ctx, d.ready)
 	}
 	if err == nil {
 		o.Log.Info("started", "http_url", d.ready.HTTPURL)

@@ -144,7 +144,11 @@ func TestTheReadyFileIsWholeOrNotThere(t *testing.T) {
 	o := options(folder(t))
 	const old = `{"http_url":"of the last run"}`
 	require.NoError(t, os.WriteFile(o.ReadyFile, []byte(old), 0o600))
-	i := begin(t, o, func(app.Ready) {})
+	told := make(chan []byte, 1)
+	i := begin(t, o, func(app.Ready) {
+		b, _ := os.ReadFile(o.ReadyFile)
+		told <- b
+	})
 	var seen []byte
 	var failure error
 	require.Eventually(t, func() bool {
@@ -155,6 +159,7 @@ func TestTheReadyFileIsWholeOrNotThere(t *testing.T) {
 	require.NoError(t, failure)
 	var r app.Ready
 	require.NoError(t, json.Unmarshal(seen, &r))
+	require.Equal(t, string(seen), string(<-told), "it is there before anybody in the process is told")
 	info, err := os.Stat(o.ReadyFile)
 	require.NoError(t, err)
 	require.Equal(t, fs.FileMode(0o600), info.Mode().Perm(), "it holds a password")
