@@ -31,6 +31,7 @@ type cli struct {
 	Campaign campaignCmd `cmd:"" help:"Campaigns' numbers."`
 	Held     heldCmd     `cmd:"" help:"Events without a home."`
 	Audit    auditCmd    `cmd:"" help:"Check that every receipt is accounted for."`
+	Simulate simulateCmd `cmd:"" help:"Play the providers in any weather, and compare what came of it."`
 	Version  versionCmd  `cmd:"" help:"Show this program's version."`
 }
 

@@ -70,6 +70,14 @@ type Assignment struct {
 	End       int64 // offset that the next record will get
 }
 
+// Lag returns how many records of partitions their group has not consumed.
+func Lag(all []Assignment) (n int64) {
+	for _, a := range all {
+		n += max(0, a.End-max(a.Committed, a.First))
+	}
+	return n
+}
+
 // Handler processes the partitions that a consumer is given.
 type Handler interface {
 	// Open is called once per partition and generation, before any record is

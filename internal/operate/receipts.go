@@ -129,10 +129,7 @@ func (a *Audit) positions(ctx context.Context) (*positions, error) {
 }
 
 func (p *positions) add(topic string, all []bus.Assignment) int64 {
-	var n int64
-	for _, a := range all {
-		n += max(0, a.End-max(a.Committed, a.First))
-	}
+	n := bus.Lag(all)
 	if n > 0 {
 		p.lag[topic] = n
 	}

@@ -12,6 +12,7 @@
 package testkit
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -44,7 +45,7 @@ func Main(m *testing.M, options ...Option) {
 	}
 	underMain.Store(true)
 	code := m.Run()
-	if err := stopShared(); err != nil {
+	if err := errors.Join(stopShared(), removeCommands()); err != nil {
 		fmt.Fprintln(os.Stderr, "testkit:", err)
 		code = max(code, 1)
 	}

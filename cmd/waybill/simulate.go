@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"waybill/internal/bus"
+	"waybill/internal/bus/kafkabus"
+	"waybill/internal/events"
+	"waybill/internal/operate"
+	"waybill/internal/postgres"
+	"waybill/internal/simulate"
+	"waybill/internal/tenants"
+)
+
+type simulateCmd struct {
+	URL         string        `required:"" placeholder:"URL" help:"Where ingest listens, for example http://127.0.0.1:8080."`
+	PublicURL   string        `env:"WAYBILL_PUBLIC_URL" placeholder:"URL" help:"The base URL that ingest checks signatures against; --url when left out."`
+	Rate        int           `default:"100" help:"Requests a second."`
+	Duration    time.Duration `default:"30s" help:"How long new messages are begun; what is under way then is played to its end."`
+	Orgs        int           `default:"10" help:"Organisations to make for this run."`
+	Early       float64       `placeholder:"SHARE" help:"Share of messages whose callbacks come before their send record."`
+	Duplicate   float64       `placeholder:"SHARE" help:"Share of callbacks and send records that come again."`
+	Reorder     float64       `placeholder:"SHARE" help:"Share of messages whose callbacks come in any order."`
+	Forge       float64       `placeholder:"SHARE" help:"Forged requests for each genuine one."`
+	CrossTenant float64       `placeholder:"SHARE" help:"Share of messages that another organisation signs a callback for."`
+	Burst       float64       `placeholder:"FACTOR" help:"One second of every ten has so many times the rate."`
+	Seed        *uint64       `placeholder:"N" help:"Makes the same stories again; a random one when left out."`
+	Connections int           `default:"128" help:"Most connections to ingest."`
+	RetryFor    time.Duration `default:"2m" help:"How long a callback that is not answered 2xx comes again, as a provider would repeat it."`
+	Settle      time.Duration `default:"2m" help:"How long to wait, at the end, until everything is applied."`
+}
+
+// Help gives examples.
+func (simulateCmd) Help() string {
+	return `Plays Twilio, Stripe and campaign senders with correct signatures: makes organisations and accounts of its own, sends
+messages' callbacks and send records at a rate, in bad weather if asked to, and repeats what is not answered 2xx. At the end it
+compares rows, counters, held events and status topics with its own model of what was told. A callback that was never answered
+may have been taken or not: both are right. Exits with 1 if anything differs.
+
+It leaves its organisations behind, so use it on a Waybill that is there for it. Needs WAYBILL_DATABASE_URL (operator),
+WAYBILL_KAFKA_BROKERS and WAYBILL_SECRET_KEY, the same as the services'.
+
+Examples:
+
+  waybill simulate --url http://127.0.0.1:8080
+  waybill simulate --url http://127.0.0.1:8080 --rate 2000 --duration 60s --early 0.1 --duplicate 0.2 --reorder 0.3 --forge 0.05 --orgs 50
+  waybill simulate --url http://127.0.0.1:8080 --cross-tenant 0.05 --burst 5 --seed 7 --json`
+}
+
+// Run simulates.
+func (c simulateCmd) Run(s *session) error {
+	o, err := c.options()
+	if err != nil {
+		return err
+	}
+	var report simulate.Report
+	err = s.withKafka(func(client *kafkabus.Client) error {
+		return s.onboard(true, func(onboard *operate.Onboard) error {
+			return s.withDatabase(func(db *postgres.DB) error {
+				leave, err := enter(s.ctx, onboard, &o.Cast)
+				if err != nil {
+					return err
+				}
+				defer leave()
+				o.Publisher, o.Log, o.Ledger = client, simulationLog{client}, postgres.NewInspect(db)
+				o.Say = func(what string) { s.progress("%s", what) }
+				o.Progress = func(p simulate.Progress) { s.progress("%s", progressLine(&p)) }
+				report, err = simulate.Run(s.ctx, o)
+				return err
+			})
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.print(report, func(w io.Writer) { printReport(w, &report) }); err != nil {
+		return err
+	}
+	if report.Difference > 0 {
+		for _, e := range report.Examples {
+			s.progress("%s", e)
+		}
+		return fmt.Errorf("%d differences between what was told and what is on record", report.Difference)
+	}
+	return nil
+}
+
+// options checks the flags, all at once.
+func (c *simulateCmd) options() (simulate.Options, error) {
+	o := simulate.Options{
+		URL: strings.TrimSuffix(c.URL, "/"), Rate: c.Rate, Duration: c.Duration, Connections: c.Connections,
+		RetryFor: c.RetryFor, Settle: c.Settle, Seed: rand.Uint64(), //nolint:gosec // it plays, it hides nothing
+		Weather: simulate.Weather{
+			Early: c.Early, Duplicate: c.Duplicate, Reorder: c.Reorder, Forge: c.Forge, CrossTenant: c.CrossTenant, Burst: c.Burst,
+		},
+	}
+	if c.Seed != nil {
+		o.Seed = *c.Seed
+	}
+	var wrong []string
+	if !strings.HasPrefix(o.URL, "http://") && !strings.HasPrefix(o.URL, "https://") {
+		wrong = append(wrong, "--url: want a base URL, for example http://127.0.0.1:8080")
+	}
+	if c.Orgs < 1 || c.Orgs > simulate.MaxOrgs {
+		wrong = append(wrong, fmt.Sprintf("--orgs: want 1 to %d", simulate.MaxOrgs))
+	}
+	if c.Rate < 1 || c.Duration <= 0 || c.Connections < 1 {
+		wrong = append(wrong, "--rate, --duration, --connections: want more than zero")
+	}
+	if err := o.Weather.Validate(); err != nil {
+		wrong = append(wrong, strings.Split(err.Error(), "\n")...)
+	}
+	if len(wrong) > 0 {
+		return o, &operate.UsageError{What: strings.Join(wrong, "; ")}
+	}
+	public, _, _ := strings.Cut(c.PublicURL, ",")
+	if public == "" {
+		public = o.URL
+	}
+	o.Cast = simulate.NewCast(c.Orgs, public)
+	return o, nil
+}
+
+// enter makes the cast known to Waybill. What can sign for every organisation
+// is taken away again by the function that it returns.
+func enter(ctx context.Context, o *operate.Onboard, cast *simulate.Cast) (leave func(), err error) {
+	accounts := []operate.Account{{
+		Provider: tenants.Stripe, Name: "simulate-" + cast.Run, Secrets: []operate.Secret{{Value: []byte(cast.Stripe.Secret)}},
+	}}
+	for i := range cast.Tenants {
+		t := &cast.Tenants[i]
+		if _, err := o.NewOrg(ctx, string(t.Org), t.Name, ""); err != nil {
+			return nil, err
+		}
+		for _, number := range []string{t.Number, t.WhatsApp} {
+			if _, err := o.PlaceSender(ctx, operate.Sender{Value: number, Org: string(t.Org)}); err != nil {
+				return nil, err
+			}
+		}
+		accounts = append(accounts, operate.Account{
+			Provider: tenants.Twilio, Name: t.Account, Orgs: []string{string(t.Org)}, Secrets: []operate.Secret{{Value: []byte(t.Token)}},
+		})
+	}
+	added, err := o.SignUp(ctx, accounts...)
+	if err != nil {
+		return nil, err
+	}
+	return func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+		defer cancel()
+		_ = o.RemoveAccount(ctx, added[0].ID, "")
+	}, nil
+}
+
+// simulationLog is what a simulation asks of the broker.
+type simulationLog struct{ *kafkabus.Client }
+
+// Lag returns how many records router and workers have not consumed.
+func (l simulationLog) Lag(ctx context.Context) (int64, error) {
+	var n int64
+	for group, topics := range map[string][]string{events.GroupRouter: events.RouterTopics, events.GroupWorkers: events.WorkerTopics} {
+		for _, topic := range topics {
+			all, err := l.Offsets(ctx, group, topic)
+			if err != nil {
+				return 0, err
+			}
+			n += bus.Lag(all)
+		}
+	}
+	return n, nil
+}
+
+func progressLine(p *simulate.Progress) string {
+	line := fmt.Sprintf("%4.0f s  accepted %d  waiting %d  retries %d  p50 %.1f ms  p99 %.1f ms  answers",
+		p.Elapsed.Seconds(), p.Accepted, p.Waiting, p.Retries, p.Latency.P50, p.Latency.P99)
+	for _, status := range slices.Sorted(maps.Keys(p.Answers)) {
+		line += fmt.Sprintf(" %s:%d", status, p.Answers[status])
+	}
+	return line
+}
+
+func printReport(w io.Writer, r *simulate.Report) {
+	fmt.Fprintf(w, "run %s, seed %d: %d organisations, %d messages, %d subscriptions\n", r.Run, r.Seed, r.Orgs, r.Messages, r.Subscriptions)
+	fmt.Fprintf(w, "%d callbacks accepted in %.0f s (%.0f a second), %d send records, %d retries, %d given up\n",
+		r.Accepted, r.Seconds, r.Rate, r.Sends, r.Retries, r.GaveUp)
+	fmt.Fprintf(w, "answers after p50 %.1f ms, p99 %.1f ms, at most %.0f ms; everything applied %.1f s after the last one\n",
+		r.Latency.P50, r.Latency.P99, r.Latency.Max, r.SettledAfter)
+	fmt.Fprintf(w, "this program took %.1f s of processor time, %.0f %% of one core\n\n", r.CPUSeconds, 100*r.CPUSeconds/r.Seconds)
+	fmt.Fprintln(w, "CHECK\tCOMPARED\tDIFFERENT")
+	for _, c := range r.Checks {
+		fmt.Fprintf(w, "%s\t%d\t%d\n", c.What, c.Compared, c.Different)
+	}
+	fmt.Fprintf(w, "\ndifference %d\n", r.Difference)
+}
