@@ -22,6 +22,15 @@ import (
 // both sides.
 const stripeTolerance = 300 * time.Second
 
+// How long a busy partition collects what one batch takes. The router's is
+// short, because an event that it sees before its send record is parked, which
+// costs more than a small batch; a worker's transaction costs most for each
+// organisation in it, and so it pays to have several events of each.
+const (
+	routerPace = 50 * time.Millisecond
+	workerPace = 200 * time.Millisecond
+)
+
 // openBus connects to Kafka; its cleanup publishes what is queued.
 func (p *process) openBus(cfg kafkabus.Config) (*kafkabus.Client, error) {
 	cfg.Topics = events.TopicNames()
@@ -34,14 +43,18 @@ func (p *process) openBus(cfg kafkabus.Config) (*kafkabus.Client, error) {
 }
 
 // consumers gives router and workers their members of a group.
-type consumers struct{ client *kafkabus.Client }
+type consumers struct {
+	client *kafkabus.Client
+	pace   time.Duration
+}
 
 func (c consumers) Consumer(group string, topics []string, h bus.Handler) bus.Consumer {
-	return c.client.Consumer(kafkabus.ConsumerOptions{Group: group, Topics: topics, Handler: h})
+	return c.client.Consumer(kafkabus.ConsumerOptions{Group: group, Topics: topics, Handler: h, Pace: c.pace})
 }
 
 // openDatabase waits for the database and refuses one whose schema is too old.
 func (p *process) openDatabase(ctx context.Context, cfg postgres.Config) (*postgres.DB, error) {
+	cfg.Prepared = true
 	db, err := postgres.Open(ctx, cfg)
 	if err != nil {
 		return nil, err
@@ -108,7 +121,7 @@ func (p *process) startRouter(cfg router.Config, client *kafkabus.Client, db *po
 	r := router.New(router.Options{
 		Config: cfg, Parsers: []provider.Parser{twilio.Parser{}, stripe.Parser{}},
 		Store: postgres.NewRouting(db), Positions: postgres.NewOffsets(db, events.GroupRouter), Feed: feed,
-		Publisher: client, Follower: client, Consumers: consumers{client},
+		Publisher: client, Follower: client, Consumers: consumers{client, routerPace},
 		Log: p.log.With("part", "router"), Registerer: p.registry, Health: p.health,
 	})
 	p.start("router", r.Run)
@@ -120,7 +133,7 @@ func (p *process) startWorkers(client *kafkabus.Client, db *postgres.DB) {
 	w := worker.New(worker.Options{
 		Ledger: ledger, Messages: postgres.NewMessages(db, events.GroupWorkers), Billing: postgres.NewBilling(db, events.GroupWorkers),
 		Campaigns: postgres.NewCampaigns(db), Timeline: ledger,
-		Publisher: client, Consumers: consumers{client},
+		Publisher: client, Consumers: consumers{client, workerPace},
 		Log: p.log.With("part", "workers"), Registerer: p.registry, Health: p.health,
 	})
 	p.start("workers", w.Run)

@@ -19,7 +19,8 @@ func (r *Routing) Hold(ctx context.Context, held []tenantmap.Held) error {
 }
 
 const selectKnownReceipts = `
-	SELECT event_id, receipt_id, true FROM event_ids WHERE event_id = ANY($1)
+	SELECT e.event_id, e.receipt_id, true FROM unnest($1::text[]) AS k(id)
+	CROSS JOIN LATERAL (SELECT event_id, receipt_id FROM event_ids WHERE event_id = k.id OFFSET 0) e
 	UNION ALL
 	SELECT event_id, receipt_id, false FROM (
 		SELECT event_id, receipt_id FROM held_events WHERE event_id = ANY($1) ORDER BY event_id FOR UPDATE) h`

@@ -43,12 +43,13 @@ func (s *Inspect) EachEvent(ctx context.Context, orgs []events.OrgID, fn func(hi
 }
 
 // EachRepeat calls fn with every event that was repeated since a time, and how
-// often, in no order.
+// often, in no order. A receipt that became the event's own does not count.
 func (s *Inspect) EachRepeat(ctx context.Context, since time.Time, fn func(id events.EventID, times int64)) error {
 	var id events.EventID
 	var times int64
 	return s.each(ctx, "reading repeats", `
-		SELECT event_id, count(*) FROM event_duplicates WHERE received_at >= $1 GROUP BY event_id`,
+		SELECT d.event_id, count(*) FROM event_duplicates d LEFT JOIN event_ids e USING (event_id)
+		WHERE d.received_at >= $1 AND d.receipt_id IS DISTINCT FROM e.receipt_id GROUP BY d.event_id`,
 		[]any{since}, []any{&id, &times}, func() { fn(id, times) })
 }
 

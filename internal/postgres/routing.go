@@ -73,7 +73,7 @@ func parkingKeys(parkings []tenantmap.Parking) []tenantmap.Key {
 
 const (
 	insertPlaceholders = `INSERT INTO tenant_map (key) SELECT k FROM unnest($1::text[]) AS k ORDER BY k ON CONFLICT (key) DO NOTHING`
-	lockPlaceholders   = `SELECT key FROM tenant_map WHERE key = ANY($1) ORDER BY key FOR UPDATE`
+	lockPlaceholders   = `SELECT key FROM tenant_map WHERE key = ANY($1) ORDER BY key FOR SHARE`
 )
 
 // lockKeys makes sure that every key has a row and locks the rows in order.

@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,6 +20,7 @@ import (
 // broker is what the cluster's records lie on.
 type broker interface {
 	addresses() string
+	folder() string // that stands in its processes' command lines
 }
 
 // real tells whether the tests run on a real Apache Kafka.
@@ -39,6 +41,7 @@ func startBroker(t *testing.T, nodes int) (b broker, profile string) {
 type inProcess struct{ *embedded.Kafka }
 
 func (b inProcess) addresses() string { return b.Addr() }
+func (b inProcess) folder() string    { return "no process of its own" }
 
 // kafka is a real Apache Kafka, run by scripts/kafka.sh.
 type kafka struct {
@@ -49,19 +52,17 @@ type kafka struct {
 	addrs string
 }
 
-// ports lie apart from those that `make kafka-up` takes.
-const firstPort = 29192
-
 func startKafka(t *testing.T, nodes int) *kafka {
 	t.Helper()
 	k := &kafka{t: t, nodes: nodes, dir: t.TempDir()}
-	k.env = append(os.Environ(), "KAFKA_PORT="+strconv.Itoa(firstPort), "KAFKA_DATA="+k.dir, "NODES="+strconv.Itoa(nodes))
+	k.env = append(os.Environ(), "KAFKA_PORT="+strconv.Itoa(freePorts(t, 2*nodes)), "KAFKA_DATA="+k.dir, "NODES="+strconv.Itoa(nodes))
 	t.Cleanup(func() { k.script("down") })
 	k.up()
 	return k
 }
 
 func (k *kafka) addresses() string { return k.addrs }
+func (k *kafka) folder() string    { return k.dir }
 
 // up starts the nodes that do not run, and waits until they answer.
 func (k *kafka) up() { k.addrs = strings.TrimSpace(k.script("up")) }
@@ -83,4 +84,25 @@ func (k *kafka) kill(node int) {
 	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
 	require.NoError(k.t, err)
 	require.NoError(k.t, syscall.Kill(pid, syscall.SIGKILL))
+}
+
+// freePorts returns the first of n ports in a row that nobody listens on.
+func freePorts(t *testing.T, n int) int {
+	t.Helper()
+	for {
+		_, port, err := net.SplitHostPort(testkit.FreeAddress(t))
+		require.NoError(t, err)
+		first, err := strconv.Atoi(port)
+		require.NoError(t, err)
+		free := first+n < 1<<16
+		for p := first; free && p < first+n; p++ {
+			l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p)))
+			if free = err == nil; free {
+				require.NoError(t, l.Close())
+			}
+		}
+		if free {
+			return first
+		}
+	}
 }

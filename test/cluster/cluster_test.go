@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,6 +30,9 @@ type cluster struct {
 	listen   string // ingest's public listener
 	profile  string // of the topics
 
+	databaseDir string
+	databasePID int // of PostgreSQL's first process, the parent of the others
+
 	ingest  *testkit.Process
 	routers []*testkit.Process
 	workers []*testkit.Process
@@ -41,7 +46,6 @@ func newCluster(t *testing.T, brokers int) *cluster {
 	c := &cluster{t: t, key: seal.NewKey(), listen: testkit.FreeAddress(t)}
 	c.broker, c.profile = startBroker(t, brokers)
 	c.startDatabase()
-	require.Zero(t, c.run(nil, "migrate", "up"))
 	require.Zero(t, c.run(nil, "topics", "create", "--profile", c.profile))
 	c.ingest = c.start("ingest")
 	c.routers = append(c.routers, c.start("router"))
@@ -59,6 +63,12 @@ func (c *cluster) startDatabase() {
 	pg, err := embedded.StartPostgres(c.t.Context(), embedded.PostgresOptions{Dir: dir})
 	require.NoError(c.t, err)
 	c.t.Cleanup(func() { require.NoError(c.t, pg.Stop(context.Background())) })
+	pid, err := os.ReadFile(filepath.Join(dir, "postgres", "postmaster.pid"))
+	require.NoError(c.t, err)
+	line, _, _ := strings.Cut(string(pid), "\n")
+	c.databasePID, err = strconv.Atoi(line)
+	require.NoError(c.t, err)
+	c.databaseDir = dir
 	const name, owner = "waybill", "waybill_owner"
 	require.NoError(c.t, pg.CreateDatabase(c.t.Context(), name))
 	require.NoError(c.t, pg.CreateOwner(c.t.Context(), owner, name))
@@ -105,7 +115,7 @@ type weather struct {
 	flags    string
 }
 
-// bad is the weather of the issue... 
+// bad is the weather in which everything must hold.
 const bad = "--early 0.1 --duplicate 0.2 --reorder 0.3 --forge 0.05 --cross-tenant 0.01 --orgs 50"
 
 // simulate begins to play the providers.
@@ -124,6 +134,7 @@ func (c *cluster) verdict(p *testkit.Process) (r simulate.Report) {
 	c.t.Logf("%d callbacks accepted in %.0f s (%.0f a second), %d messages; answers %v, retries %d; p50 %.1f ms, p99 %.1f ms; settled %.1f s after the last; generator %.1f s of processor time",
 		r.Accepted, r.Seconds, r.Rate, r.Messages, r.Answers, r.Retries, r.Latency.P50, r.Latency.P99, r.SettledAfter, r.CPUSeconds)
 	c.t.Logf("checks %v: difference %d", r.Checks, r.Difference)
+	c.t.Log(c.costs())
 	require.Zero(c.t, r.Difference, r.Examples)
 	require.Zero(c.t, status)
 	return r

@@ -1,17 +1,131 @@
 package cluster_test
 
 import (
+	"math/rand/v2"
+	"net/http"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"waybill/internal/testkit"
 )
+
+// behindBy is how long after the last callback everything must be applied.
+const behindBy = 5.0 // seconds
+
+// storm is the load of these tests: what is promised with -load, else a shower.
+func storm() weather {
+	if *load {
+		return weather{2000, time.Minute, bad}
+	}
+	return weather{300, 10 * time.Second, bad}
+}
 
 func TestBadWeather(t *testing.T) {
 	c := newCluster(t, 1)
-	w := weather{400, 5 * time.Second, bad}
-	if *load {
-		w = weather{2000, time.Minute, bad}
+	watch := c.watchOffsets()
+	r := c.verdict(c.simulate(storm()))
+	require.Less(t, r.SettledAfter, behindBy)
+	watch.neverFell()
+	c.audit()
+	c.stop()
+}
+
+// Router and workers are killed again and again; with a real broker, that one
+// is killed and started again as well.
+func TestBadWeatherWithKills(t *testing.T) {
+	c := newCluster(t, 1)
+	kills, w := 1, storm() // the embedded broker never misses a member that dies while it joins
+	if real() {
+		kills = 2
+		w.duration *= 3
 	}
-	c.verdict(c.simulate(w))
+	if *load {
+		kills, w = 5, storm()
+	}
+	watch := c.watchOffsets()
+	p := c.simulate(w)
+	pause := w.duration / time.Duration(kills+1)
+	for i := range kills {
+		c.whilePlaying(p, pause/2+rand.N(pause/2))
+		c.routers[0].Kill()
+		c.routers[0] = c.start("router")
+		c.whilePlaying(p, rand.N(pause/4))
+		c.workers[0].Kill()
+		c.workers[0] = c.start("workers")
+		if k, ok := c.broker.(*kafka); ok && i == kills/2 {
+			k.kill(1)
+			began := time.Now()
+			k.up()
+			t.Logf("the broker was killed and answers again after %s", time.Since(began).Round(time.Millisecond))
+		}
+	}
+	t.Logf("router and workers were killed %d times each", kills)
+	r := c.verdict(p)
+	require.Less(t, r.SettledAfter, behindBy)
+	watch.neverFell()
+	c.audit()
+	c.stop()
+}
+
+// A member that is frozen for longer than its session loses its partitions, and
+// wakes up with a batch in hand that is no longer its own.
+func TestZombies(t *testing.T) {
+	c := newCluster(t, 1)
+	c.routers = append(c.routers, c.start("router"))
+	c.workers = append(c.workers, c.start("workers"))
+	for _, p := range []*testkit.Process{c.routers[1], c.workers[1]} {
+		p.Await("/readyz", http.StatusOK)
+	}
+	w := storm()
+	w.duration = 40 * time.Second // the freeze and what comes behind it lie inside
+	if !*load {
+		w.rate = 100
+	}
+	watch := c.watchOffsets()
+	p := c.simulate(w)
+	c.whilePlaying(p, 5*time.Second)
+	zombies := []*testkit.Process{c.routers[0], c.workers[0]}
+	for _, z := range zombies {
+		z.Signal(syscall.SIGSTOP)
+	}
+	c.whilePlaying(p, 20*time.Second)
+	for _, z := range zombies {
+		z.Signal(syscall.SIGCONT)
+	}
+	c.verdict(p)
+	watch.neverFell()
+	c.audit()
+	for _, z := range zombies {
+		z.Await("/readyz", http.StatusOK)
+	}
+	c.stop()
+}
+
+// Each of three brokers is killed once, and with it the leader of every
+// partition; what was acknowledged is on the others.
+func TestThreeBrokers(t *testing.T) {
+	if !real() {
+		t.Skip("three brokers that can be killed need a real Apache Kafka: make test-kafka")
+	}
+	c := newCluster(t, 3)
+	k, _ := c.broker.(*kafka)
+	w := weather{500, 75 * time.Second, bad}
+	watch := c.watchOffsets()
+	p := c.simulate(w)
+	for node := range k.nodes {
+		c.whilePlaying(p, 5*time.Second)
+		led := c.leaders()
+		k.kill(node + 1)
+		c.whilePlaying(p, 8*time.Second) // others lead by now
+		k.up()
+		c.inSync()
+		t.Logf("broker %d was killed while it led %d partitions, and is in sync again", node+1, led[node+1])
+	}
+	c.verdict(p)
+	watch.neverFell()
 	c.audit()
 	c.stop()
 }

@@ -1,10 +1,11 @@
 // Package kafkabus is the bus over Apache Kafka, by segmentio/kafka-go.
 //
-// Publishing: every partition has a lane; while one request of a lane is in
-// flight its records queue, and the next request takes all that wait. One
-// request in flight a partition keeps the order, whatever fails.
+// Publishing: every partition has a lane, every broker a courier. While records
+// of a lane are in flight the others queue; a courier's next request takes all
+// that wait on the lanes of its broker. One request in flight a partition keeps
+// the order, whatever fails.
 //
-//	Publish -> murmur2(key) -> lane -> Client.Produce, acks from every in-sync replica
+//	Publish -> murmur2(key) -> lane -> courier -> Produce, acks from every in-sync replica
 //
 // Consuming: one loop a generation of the group, one goroutine a partition
 // that fetches, handles and reports its position, one committer that commits
@@ -55,8 +56,9 @@ type Client struct {
 	transport *kafka.Transport
 	kafka     *kafka.Client
 
-	partitions sync.Map            // topic -> []int, the ids of its partitions
-	lanes      sync.Map            // topicPartition -> *lane
+	partitions sync.Map // topic -> []int, the ids of its partitions
+	lanes      sync.Map // topicPartition -> *lane
+	dispatch   dispatch
 	room       *semaphore.Weighted // bytes that may wait to be published
 
 	mu      sync.RWMutex // guards closed against new calls

@@ -31,9 +31,11 @@ type ConsumerOptions struct {
 	Handler bus.Handler
 	// MaxRecords bounds a batch; 0 means 500.
 	MaxRecords int
-	// Linger is how long a batch that reached the end of the log waits for
-	// more records. 0 means 5 ms, below 0 not at all.
-	Linger time.Duration
+	// Pace is the least time between two fetches of a partition whose last one
+	// brought all there was. A record that comes after a quiet moment is fetched
+	// at once; a busy partition is fetched in batches, which cost a fraction.
+	// 0 means 100 ms, below 0 no pace.
+	Pace time.Duration
 }
 
 // Consumer returns a member of a group, idle until it is run.
@@ -41,8 +43,8 @@ func (c *Client) Consumer(opts ConsumerOptions) bus.Consumer {
 	if opts.MaxRecords <= 0 {
 		opts.MaxRecords = 500
 	}
-	if opts.Linger == 0 {
-		opts.Linger = 5 * time.Millisecond
+	if opts.Pace == 0 {
+		opts.Pace = 100 * time.Millisecond
 	}
 	return &consumer{client: c, opts: opts, log: c.log.With("group", opts.Group)}
 }

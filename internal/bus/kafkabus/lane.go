@@ -1,6 +1,7 @@
 package kafkabus
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
@@ -17,6 +18,9 @@ const (
 	maxRequestBytes   = 900 << 10
 )
 
+// errNoLeader is why a lane has no courier: metadata that is on its way may name one.
+var errNoLeader = fmt.Errorf("no courier: %w", kafka.LeaderNotAvailable)
+
 // entry is one record on its way.
 type entry struct {
 	rec   events.Record
@@ -26,15 +30,19 @@ type entry struct {
 
 func (e *entry) resolve(err error) { e.call.resolve(e.index, err) }
 
-// lane is the queue of one partition. At most one request of it is in flight;
-// a goroutine exists only while it has something to send.
+// lane is the queue of one partition. At most one request has records of it:
+// that is what keeps their order, whatever fails.
+//
+//	add ──> waits for its leader's courier ──> delivered ──> waits again, or idle
+//	                                              │ failed
+//	                                              └> alone: its own requests, again and again
 type lane struct {
 	topicPartition
 	client *Client
 
 	mu    sync.Mutex
 	queue []entry
-	busy  bool // the goroutine exists
+	busy  bool // it waits for a courier, or has records in flight
 }
 
 func (l *lane) add(entries []entry) {
@@ -44,56 +52,86 @@ func (l *lane) add(entries []entry) {
 	l.busy = true
 	l.mu.Unlock()
 	if start {
-		go l.drain()
+		l.wait()
 	}
 }
 
-func (l *lane) drain() {
-	for batch := l.take(); batch != nil; batch = l.take() {
-		l.send(batch)
+// wait hands the lane to its leader's courier.
+func (l *lane) wait() {
+	if c := l.client.courierOf(l.topicPartition); c != nil {
+		c.offer(l)
+		return
+	}
+	if batch, _ := l.take(); batch != nil {
+		go l.alone(batch, errNoLeader)
 	}
 }
 
-// take removes the next request's entries. With none left it ends the goroutine.
-func (l *lane) take() []entry {
+// take removes the next request's entries and returns their size. Callers that
+// have gone were answered with an error, and what was not written yet need not
+// be. With nothing left it returns nil, and the lane is idle.
+func (l *lane) take() (batch []entry, size int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.queue) == 0 {
-		l.queue, l.busy = nil, false
-		return nil
-	}
-	n, size := 0, 0
-	for n < len(l.queue) && n < maxRequestRecords {
-		size += l.queue[n].rec.Size()
-		if n > 0 && size > maxRequestBytes {
+	for len(l.queue) > 0 && len(batch) < maxRequestRecords {
+		e := l.queue[0]
+		if err := e.call.ctx.Err(); err != nil {
+			l.fail([]entry{e}, unavailable(err))
+			l.queue = l.queue[1:]
+			continue
+		}
+		if len(batch) > 0 && size+e.rec.Size() > maxRequestBytes {
 			break
 		}
-		n++
+		batch, size = append(batch, e), size+e.rec.Size()
+		l.queue = l.queue[1:]
 	}
-	batch := l.queue[:n:n]
-	l.queue = l.queue[n:]
-	return batch
+	if len(batch) == 0 {
+		l.queue, l.busy = nil, false
+	}
+	return batch, size
 }
 
-// send writes a batch and resolves its entries. It tries again while a failure
-// may pass and somebody still waits for the answer. A batch that the broker
-// refuses for one of its records is written record by record, so that only
-// that one fails.
-func (l *lane) send(batch []entry) {
+// delivered ends a request. What failed is sent again from here on, by a
+// goroutine that the lane has to itself while it needs it.
+func (l *lane) delivered(batch []entry, err error) {
+	if err != nil {
+		go l.alone(batch, err)
+		return
+	}
+	l.acknowledged(batch)
+	l.next()
+}
+
+// next goes on with what has queued up meanwhile.
+func (l *lane) next() {
+	l.mu.Lock()
+	l.busy = len(l.queue) > 0
+	more := l.busy
+	l.mu.Unlock()
+	if more {
+		l.wait()
+	}
+}
+
+// alone sends a batch that failed apart from the other lanes, and then gives
+// the lane back.
+func (l *lane) alone(batch []entry, err error) {
+	l.retry(batch, err)
+	l.next()
+}
+
+// retry sends a batch that failed again while that may help and somebody still
+// waits for the answer. A batch that the broker refuses for one of its records
+// is written record by record, so that only that one fails.
+func (l *lane) retry(batch []entry, err error) {
 	p := patience{min: 50 * time.Millisecond, max: 2 * time.Second}
-	for {
-		if batch = l.wanted(batch); len(batch) == 0 {
-			return
-		}
-		err := l.produce(batch)
+	for err != nil {
 		switch {
-		case err == nil:
-			l.client.metrics.published.WithLabelValues(l.topic).Add(float64(len(batch)))
-			l.resolve(batch, nil)
-			return
 		case refused(err) && len(batch) > 1:
 			for i := range batch {
-				l.send(batch[i : i+1])
+				one := batch[i : i+1]
+				l.retry(one, l.try(one))
 			}
 			return
 		case refused(err):
@@ -111,11 +149,18 @@ func (l *lane) send(batch []entry) {
 			l.fail(batch, unavailable(err))
 			return
 		}
+		if batch = l.wanted(batch); len(batch) == 0 {
+			return
+		}
+		err = l.try(batch)
 	}
+	l.acknowledged(batch)
 }
 
-// wanted drops the entries whose callers have gone. They were answered with an
-// error, and what was not written yet need not be.
+// try sends a batch in a request of its own.
+func (l *lane) try(batch []entry) error { return l.client.produce([]parcel{{l, batch}})[0] }
+
+// wanted drops the entries whose callers have gone.
 func (l *lane) wanted(batch []entry) []entry {
 	still := make([]entry, 0, len(batch))
 	for i := range batch {
@@ -128,6 +173,11 @@ func (l *lane) wanted(batch []entry) []entry {
 	return still
 }
 
+func (l *lane) acknowledged(batch []entry) {
+	l.client.metrics.published.WithLabelValues(l.topic).Add(float64(len(batch)))
+	l.resolve(batch, nil)
+}
+
 func (l *lane) fail(batch []entry, err error) {
 	l.client.metrics.publishFailed.WithLabelValues(l.topic, classOf(err)).Add(float64(len(batch)))
 	l.resolve(batch, err)
@@ -137,34 +187,4 @@ func (l *lane) resolve(batch []entry, err error) {
 	for i := range batch {
 		batch[i].resolve(err)
 	}
-}
-
-// produce sends one request and waits until every in-sync replica has it. The
-// records carry no time: kafka-go stamps them with our clock as it encodes them.
-func (l *lane) produce(batch []entry) error {
-	records := make([]kafka.Record, len(batch))
-	for i := range batch {
-		records[i] = wireRecord(&batch[i].rec)
-	}
-	start := time.Now()
-	res, err := l.client.kafka.Produce(l.client.ctx, &kafka.ProduceRequest{
-		Topic:        l.topic,
-		Partition:    l.partition,
-		RequiredAcks: kafka.RequireAll,
-		Records:      kafka.NewRecordReader(records...),
-	})
-	l.client.metrics.requestTime.WithLabelValues(l.topic).Observe(time.Since(start).Seconds())
-	l.client.metrics.requestSize.WithLabelValues(l.topic).Observe(float64(len(batch)))
-	if err != nil {
-		return err
-	}
-	return res.Error
-}
-
-func wireRecord(rec *events.Record) kafka.Record {
-	headers := make([]kafka.Header, len(rec.Headers))
-	for i, h := range rec.Headers {
-		headers[i] = kafka.Header{Key: h.Key, Value: h.Value}
-	}
-	return kafka.Record{Key: kafka.NewBytes(rec.Key), Value: kafka.NewBytes(rec.Value), Headers: headers}
 }

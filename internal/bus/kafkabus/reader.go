@@ -34,6 +34,7 @@ type reader struct {
 	part     bus.Partition
 	position int64     // next offset to read
 	alive    time.Time // of the last successful fetch
+	began    time.Time // of the last fetch
 }
 
 func newReader(k *consumer, g *generation, tp topicPartition, committed int64) *reader {
@@ -99,18 +100,20 @@ func (r *reader) step(ctx context.Context) error {
 	}
 	r.position = f.next
 	r.observe(nil, f.end)
+	r.pause(ctx, &f)
 	return nil
 }
 
-// fetch returns what there is, waiting for the first record and then for a
-// moment more to fill the batch. It tries again until the partition is stuck.
+// fetch returns what there is, waiting for the first record. It tries again
+// until the partition is stuck.
 func (r *reader) fetch(ctx context.Context) (fetched, error) {
 	var p patience
 	for {
+		r.began = time.Now()
 		f, err := r.k.client.fetch(ctx, r.topicPartition, r.position, fetchNext)
 		switch {
 		case err == nil:
-			return r.linger(ctx, f), nil
+			return f, nil
 		case ctx.Err() != nil:
 			return fetched{}, ctx.Err()
 		case errors.Is(err, kafka.OffsetOutOfRange):
@@ -128,18 +131,18 @@ func (r *reader) fetch(ctx context.Context) (fetched, error) {
 	}
 }
 
-// linger lets a small batch grow. While a batch is handled the log grows
-// anyway, so under load there is nothing to wait for.
-func (r *reader) linger(ctx context.Context, f fetched) fetched {
-	if r.k.opts.Linger < 0 || len(f.records) == 0 || len(f.records) >= r.k.opts.MaxRecords || !f.atEnd() {
-		return f
+// pause keeps the pace. A partition with more to read is read on at once.
+func (r *reader) pause(ctx context.Context, f *fetched) {
+	wait := r.k.opts.Pace - time.Since(r.began)
+	if len(f.records) == 0 || len(f.records) >= r.k.opts.MaxRecords || !f.atEnd() || wait <= 0 {
+		return
 	}
-	more, err := r.k.client.fetch(ctx, r.topicPartition, f.next, limits{min: maxFetchBytes, max: maxFetchBytes, wait: r.k.opts.Linger})
-	if err != nil {
-		return f // the next fetch will meet it
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
-	more.records = append(f.records, more.records...)
-	return more
 }
 
 // handle gives a batch to the handler until it takes it. When the generation
