@@ -31,6 +31,7 @@ type cli struct {
 	Campaign campaignCmd `cmd:"" help:"Campaigns' numbers."`
 	Held     heldCmd     `cmd:"" help:"Events without a home."`
 	Audit    auditCmd    `cmd:"" help:"Check that every receipt is accounted for."`
+	Health   healthCmd   `cmd:"" help:"Ask a process whether it is ready."`
 	Version  versionCmd  `cmd:"" help:"Show this program's version."`
 }
 
