@@ -10,6 +10,8 @@ DECLARE
   role text;
 BEGIN
   FOREACH role IN ARRAY ARRAY['waybill_router', 'waybill_worker', 'waybill_operator', 'waybill_readonly'] LOOP
+    -- Asked first: without CREATEROLE the server refuses before it looks.
+    CONTINUE WHEN EXISTS (SELECT FROM pg_roles WHERE rolname = role);
     BEGIN
       EXECUTE format('CREATE ROLE %I LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE', role);
     EXCEPTION WHEN duplicate_object OR unique_violation THEN

@@ -32,6 +32,7 @@ type cli struct {
 	Held     heldCmd     `cmd:"" help:"Events without a home."`
 	Audit    auditCmd    `cmd:"" help:"Check that every receipt is accounted for."`
 	Simulate simulateCmd `cmd:"" help:"Play the providers in any weather, and compare what came of it."`
+	Health   healthCmd   `cmd:"" help:"Ask a process whether it is ready."`
 	Version  versionCmd  `cmd:"" help:"Show this program's version."`
 }
 
