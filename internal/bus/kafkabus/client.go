@@ -63,7 +63,7 @@ type Client struct {
 	closed  bool
 	calls   sync.WaitGroup // calls of Publish with a record not yet resolved
 	ctx     context.Context
-	abandon context.CancelFunc // ends retries of what is still queued
+	abandon context.CancelFunc // ends retries of what is still queued, and every connection
 }
 
 type topicPartition struct {
@@ -100,7 +100,8 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Client, erro
 
 // Close refuses new records, waits until every accepted one is acknowledged or
 // has failed, and closes the connections. When ctx ends first, what is still
-// queued fails. Followers and consumers end with their own contexts.
+// queued fails. Followers and consumers end with their own contexts, and should
+// have ended: they read nothing more.
 func (c *Client) Close(ctx context.Context) error {
 	c.mu.Lock()
 	c.closed = true
@@ -117,7 +118,7 @@ func (c *Client) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		err = fmt.Errorf("flushing the publisher: %w", ctx.Err())
 	}
-	c.abandon()
+	c.abandon() // cuts the connections, also those with a fetch that nobody waits for
 	<-flushed
 	c.transport.CloseIdleConnections()
 	return err
@@ -140,6 +141,7 @@ func (c *Client) enter() error {
 func (c *Client) newTransport(topics []string) *kafka.Transport {
 	return &kafka.Transport{
 		ClientID:       clientID,
+		Dial:           dialUntil(c.ctx),
 		DialTimeout:    dialTimeout,
 		MetadataTTL:    metadataTTL,
 		MetadataTopics: topics,
