@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Starts and stops one real Apache Kafka broker (KRaft, no container) for the
-# tests: `kafka.sh up`, `kafka.sh down`. Needs Java 17 and Maven; the jars come
-# from Maven Central once and stay in the cache folder.
+# tests: `kafka.sh up`, `kafka.sh down`, and `kafka.sh restart`, which kills it
+# first. Needs Java 17 and Maven; the jars come from Maven Central once and stay
+# in the cache folder.
 #
 #   KAFKA_PORT     client port on 127.0.0.1            (9092; the controller takes the next one)
 #   KAFKA_DATA     data, log and pid file              ($TMPDIR/waybill-kafka-$KAFKA_PORT)
@@ -61,6 +62,8 @@ config() {
 		transaction.state.log.replication.factor=1
 		transaction.state.log.min.isr=1
 		group.initial.rebalance.delay.ms=0
+		broker.session.timeout.ms=3000
+		broker.heartbeat.interval.ms=500
 		log.cleaner.backoff.ms=1000
 		log.retention.check.interval.ms=1000
 		log.initial.task.delay.ms=500
@@ -117,8 +120,19 @@ down() {
 	rm -f "$pidfile"
 }
 
+# restart is a crash: the broker gets no time to hand anything over. It serves
+# again when the session of its former life is over, see config.
+restart() {
+	alive || die "no broker runs on $data"
+	pid=$(cat "$pidfile")
+	kill -9 "$pid"
+	while alive; do sleep 0.05; done
+	up
+}
+
 case ${1:-} in
 up) up ;;
 down) down ;;
-*) die "usage: kafka.sh up|down" ;;
+restart) restart ;;
+*) die "usage: kafka.sh up|down|restart" ;;
 esac
