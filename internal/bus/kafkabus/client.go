@@ -10,6 +10,9 @@
 // that fetches, handles and reports its position, one committer that commits
 // positions from inside the generation.
 //
+// Work that comes one message at a time has Watermill's Publisher and Subscriber,
+// which stand on these two and on nothing else.
+//
 // The package promises what package bus says, and that nothing it commits ever
 // lowers a committed offset. It never skips a record on its own, never sets a
 // record's time to anything but our clock, and never uses kafka-go's group
