@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Starts and stops a real Apache Kafka (KRaft, no container) for the tests:
-# `kafka.sh up`, `kafka.sh down`. Needs Java 17 and Maven; the jars come from
-# Maven Central once and stay in the cache folder.
+# `kafka.sh up`, `kafka.sh down`, and `kafka.sh restart`, which kills it first.
+# Needs Java 17 and Maven; the jars come from Maven Central once and stay in the
+# cache folder.
 #
 #   NODES          brokers, each a controller too      (1; with 3, replication 3 and 2 in sync)
 #   KAFKA_PORT     first client port on 127.0.0.1      (9092; two ports a broker, the second for its controller)
@@ -80,6 +81,8 @@ config() {
 		transaction.state.log.replication.factor=$replicas
 		transaction.state.log.min.isr=$insync
 		group.initial.rebalance.delay.ms=0
+		broker.session.timeout.ms=3000
+		broker.heartbeat.interval.ms=500
 		log.cleaner.backoff.ms=1000
 		log.retention.check.interval.ms=1000
 		log.initial.task.delay.ms=500
@@ -148,8 +151,21 @@ down() {
 	done
 }
 
+# restart is a crash: the brokers get no time to hand anything over. They serve
+# again when the session of their former life is over, see config.
+restart() {
+	for home in "$data"/*/; do
+		n=$(basename "$home")
+		alive "$n" || continue
+		kill -9 "$(pid "$n")"
+		while alive "$n"; do sleep 0.05; done
+	done
+	up
+}
+
 case ${1:-} in
 up) up ;;
 down) down ;;
-*) die "usage: kafka.sh up|down" ;;
+restart) restart ;;
+*) die "usage: kafka.sh up|down|restart" ;;
 esac

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs the bus suite on a real Apache Kafka: starts one with kafka.sh on a port
-# of its own and with fresh data, unless WAYBILL_TEST_KAFKA names a broker.
+# of its own and with fresh data, unless WAYBILL_TEST_KAFKA names a broker. That
+# one is killed in between only if WAYBILL_TEST_KAFKA_RESTART says how.
 set -eu
 if [ -z "${WAYBILL_TEST_KAFKA:-}" ]; then
 	KAFKA_PORT=${KAFKA_PORT:-19092}
@@ -9,7 +10,8 @@ if [ -z "${WAYBILL_TEST_KAFKA:-}" ]; then
 	trap 'scripts/kafka.sh down; rm -rf "$KAFKA_DATA"' EXIT
 	trap 'exit 130' INT TERM
 	WAYBILL_TEST_KAFKA=$(scripts/kafka.sh up)
-	export WAYBILL_TEST_KAFKA
+	WAYBILL_TEST_KAFKA_RESTART="'$PWD/scripts/kafka.sh' restart"
+	export WAYBILL_TEST_KAFKA WAYBILL_TEST_KAFKA_RESTART
 fi
 echo "real Apache Kafka on $WAYBILL_TEST_KAFKA"
 go test -count=1 -timeout 15m ./internal/bus/...

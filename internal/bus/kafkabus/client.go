@@ -11,6 +11,9 @@
 // that fetches, handles and reports its position, one committer that commits
 // positions from inside the generation.
 //
+// Work that comes one message at a time has Watermill's Publisher and Subscriber,
+// which stand on these two and on nothing else.
+//
 // The package promises what package bus says, and that nothing it commits ever
 // lowers a committed offset. It never skips a record on its own, never sets a
 // record's time to anything but our clock, and never uses kafka-go's group
@@ -65,7 +68,7 @@ type Client struct {
 	closed  bool
 	calls   sync.WaitGroup // calls of Publish with a record not yet resolved
 	ctx     context.Context
-	abandon context.CancelFunc // ends retries of what is still queued
+	abandon context.CancelFunc // ends retries of what is still queued, and every connection
 }
 
 type topicPartition struct {
@@ -102,7 +105,8 @@ func New(cfg Config, log *slog.Logger, reg prometheus.Registerer) (*Client, erro
 
 // Close refuses new records, waits until every accepted one is acknowledged or
 // has failed, and closes the connections. When ctx ends first, what is still
-// queued fails. Followers and consumers end with their own contexts.
+// queued fails. Followers and consumers end with their own contexts, and should
+// have ended: they read nothing more.
 func (c *Client) Close(ctx context.Context) error {
 	c.mu.Lock()
 	c.closed = true
@@ -119,7 +123,7 @@ func (c *Client) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		err = fmt.Errorf("flushing the publisher: %w", ctx.Err())
 	}
-	c.abandon()
+	c.abandon() // cuts the connections, also those with a fetch that nobody waits for
 	<-flushed
 	c.transport.CloseIdleConnections()
 	return err
@@ -142,6 +146,7 @@ func (c *Client) enter() error {
 func (c *Client) newTransport(topics []string) *kafka.Transport {
 	return &kafka.Transport{
 		ClientID:       clientID,
+		Dial:           dialUntil(c.ctx),
 		DialTimeout:    dialTimeout,
 		MetadataTTL:    metadataTTL,
 		MetadataTopics: topics,

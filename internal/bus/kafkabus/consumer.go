@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"sync"
 	"time"
 
@@ -134,29 +133,7 @@ func (k *consumer) groupConfig(cut context.Context) kafka.ConsumerGroupConfig {
 			Timeout:       dialTimeout,
 			TLS:           k.client.cfg.tls(),
 			SASLMechanism: k.client.sasl,
-			DialFunc: func(ctx context.Context, network, address string) (net.Conn, error) {
-				conn, err := (&net.Dialer{}).DialContext(ctx, network, address)
-				if err != nil {
-					return nil, err
-				}
-				return closedWith(cut, conn), nil
-			},
+			DialFunc:      dialUntil(cut),
 		},
 	}
-}
-
-// closedWith closes conn when ctx ends.
-func closedWith(ctx context.Context, conn net.Conn) net.Conn {
-	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-	return &boundConn{Conn: conn, stop: stop}
-}
-
-type boundConn struct {
-	net.Conn
-	stop func() bool
-}
-
-func (c *boundConn) Close() error {
-	c.stop()
-	return c.Conn.Close()
 }

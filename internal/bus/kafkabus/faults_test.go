@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"strconv"
@@ -197,6 +198,29 @@ func TestCloseFailsWhatItCannotFlush(t *testing.T) {
 	defer cancel()
 	require.ErrorIs(t, client.Close(ctx), context.DeadlineExceeded)
 	require.Equal(t, fault.Unavailable, fault.ClassOf(<-answer))
+}
+
+// A connection whose request nobody waits for any more, as a consumer that stops
+// leaves behind, does not outlive the client.
+func TestCloseCutsConnections(t *testing.T) {
+	t.Parallel()
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer silent.Close()
+	client, err := kafkabus.New(kafkabus.Config{Brokers: []string{silent.Addr().String()}}, slog.New(slog.DiscardHandler), nil)
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	following := make(chan error, 1)
+	go func() { following <- client.Follow(ctx, "t", func([]events.Record, bool) {}) }()
+	conn, err := silent.Accept()
+	require.NoError(t, err)
+	defer conn.Close()
+	cancel()
+	require.NoError(t, <-following)
+	require.NoError(t, client.Close(t.Context()))
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(time.Second)))
+	_, err = io.Copy(io.Discard, conn)
+	require.NoError(t, err, "the connection is still open")
 }
 
 // The broker goes away and comes back with its data, as in a rolling restart:

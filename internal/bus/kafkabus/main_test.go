@@ -15,7 +15,15 @@ import (
 	"waybill/internal/bus/kafkabus"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		// What Watermill's suite itself leaves: TestReconnect never closes the channel
+		// that this goroutine reads, and the fan-in of several subscribers keeps a
+		// duplicate in hand when a test has all it wants.
+		goleak.IgnoreAnyFunction("github.com/ThreeDotsLabs/watermill/pubsub/tests.TestReconnect.func2"),
+		goleak.IgnoreAnyFunction("github.com/ThreeDotsLabs/watermill/internal/subscriber.(*multiplier).Subscribe.func2"),
+	)
+}
 
 // startBroker runs an in-process broker until the test ends.
 func startBroker(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
