@@ -49,10 +49,10 @@ func TestBadWeatherWithKills(t *testing.T) {
 	p := c.simulate(w)
 	pause := w.duration / time.Duration(kills+1)
 	for i := range kills {
-		c.whilePlaying(p, pause/2+rand.N(pause/2))
+		c.whilePlaying(p, pause*3/5+rand.N(pause/5))
 		c.routers[0].Kill()
 		c.routers[0] = c.start("router")
-		c.whilePlaying(p, rand.N(pause/4))
+		c.whilePlaying(p, rand.N(pause/5))
 		c.workers[0].Kill()
 		c.workers[0] = c.start("workers")
 		if k, ok := c.broker.(*kafka); ok && i == kills/2 {

@@ -13,10 +13,11 @@ import (
 	"waybill/internal/bus"
 )
 
-// The group's times. A member that dies is missed after sessionTimeout; one
-// that leaves is noticed by the others at their next heartbeat.
+// The group's times. A member that dies is missed after sessionTimeout, the
+// least that a broker's defaults allow; one that leaves is noticed by the others
+// at their next heartbeat.
 const (
-	sessionTimeout   = 10 * time.Second
+	sessionTimeout   = 6 * time.Second
 	heartbeat        = 300 * time.Millisecond
 	rebalanceTimeout = 15 * time.Second
 	joinBackoff      = time.Second
