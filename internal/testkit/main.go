@@ -30,7 +30,11 @@ type Option func(*run)
 type run struct {
 	leaks   bool
 	ignored []goleak.Option
+	finally func() error
 }
+
+// Finally makes Main call fn after the tests, to stop what they shared.
+func Finally(fn func() error) Option { return func(r *run) { r.finally = fn } }
 
 // NoLeaks makes Main fail when goroutines are left after the tests.
 func NoLeaks(ignored ...goleak.Option) Option {
@@ -39,13 +43,13 @@ func NoLeaks(ignored ...goleak.Option) Option {
 
 // Main runs a package's tests, stops what they shared and exits.
 func Main(m *testing.M, options ...Option) {
-	var r run
+	r := run{finally: func() error { return nil }}
 	for _, o := range options {
 		o(&r)
 	}
 	underMain.Store(true)
 	code := m.Run()
-	if err := errors.Join(stopShared(), removeCommands()); err != nil {
+	if err := errors.Join(r.finally(), stopShared(), endCommands()); err != nil {
 		fmt.Fprintln(os.Stderr, "testkit:", err)
 		code = max(code, 1)
 	}

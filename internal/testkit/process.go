@@ -3,6 +3,7 @@ package testkit
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -48,7 +49,11 @@ func buildCommands() {
 	}
 }
 
-func removeCommands() error {
+// endCommands gives back what starting commands took.
+func endCommands() error {
+	if launcher.jobs != nil {
+		close(launcher.jobs)
+	}
 	if commands.dir == "" {
 		return nil
 	}
@@ -103,21 +108,24 @@ func Start(tb testing.TB, name string, env []string, args ...string) *Process {
 }
 
 // launcher is the one thread that starts processes: the kernel sends the death
-// signal when the thread that started a process ends, and this one never does.
-var launcher = sync.OnceValue(func() chan<- func() {
-	jobs := make(chan func())
-	go func() {
-		runtime.LockOSThread()
-		for job := range jobs {
-			job()
-		}
-	}()
-	return jobs
-})
+// signal when the thread that started a process ends, and this one ends last.
+var launcher struct {
+	once sync.Once
+	jobs chan func()
+}
 
 func launch(cmd *exec.Cmd) error {
+	launcher.once.Do(func() {
+		launcher.jobs = make(chan func())
+		go func() {
+			runtime.LockOSThread()
+			for job := range launcher.jobs {
+				job()
+			}
+		}()
+	})
 	started := make(chan error, 1)
-	launcher() <- func() { started <- cmd.Start() }
+	launcher.jobs <- func() { started <- cmd.Start() }
 	return <-started
 }
 
@@ -179,6 +187,15 @@ func (p *Process) Out() string { <-p.exited; return p.out.String() }
 
 // Said returns what the process wrote to standard error, once it has ended.
 func (p *Process) Said() string { <-p.exited; return p.said.String() }
+
+// Result waits until a command has ended and reads the JSON that it printed,
+// whatever its exit status.
+func Result[T any](p *Process, within time.Duration) (result T) {
+	p.tb.Helper()
+	p.Status(within)
+	require.NoError(p.tb, json.Unmarshal(p.out.Bytes(), &result), "%s printed no JSON: %s", p.Name, p.said.String())
+	return result
+}
 
 // Ask returns what the admin listener answers, status 0 while it does not.
 func (p *Process) Ask(path string) (status int, body string) {

@@ -2,7 +2,6 @@ package cluster_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -129,14 +128,12 @@ func (c *cluster) simulate(w weather) *testkit.Process {
 // verdict waits for a simulation's report, which must be without a difference.
 func (c *cluster) verdict(p *testkit.Process) (r simulate.Report) {
 	c.t.Helper()
-	status := p.Status(10 * time.Minute)
-	require.NoError(c.t, json.Unmarshal([]byte(p.Out()), &r), p.Said())
+	r = testkit.Result[simulate.Report](p, 10*time.Minute)
 	c.t.Logf("%d callbacks accepted in %.0f s (%.0f a second), %d messages; answers %v, retries %d; p50 %.1f ms, p99 %.1f ms; settled %.1f s after the last; generator %.1f s of processor time",
 		r.Accepted, r.Seconds, r.Rate, r.Messages, r.Answers, r.Retries, r.Latency.P50, r.Latency.P99, r.SettledAfter, r.CPUSeconds)
 	c.t.Logf("checks %v: difference %d", r.Checks, r.Difference)
 	c.t.Log(c.costs())
 	require.Zero(c.t, r.Difference, r.Examples)
-	require.Zero(c.t, status)
 	return r
 }
 
@@ -144,9 +141,7 @@ func (c *cluster) verdict(p *testkit.Process) (r simulate.Report) {
 func (c *cluster) audit() {
 	c.t.Helper()
 	p := testkit.Start(c.t, "waybill", c.environment(testkit.Operator), "audit", "--json", "--wait", "60s")
-	require.Zero(c.t, p.Status(2*time.Minute), p.Said())
-	var b operate.Balance
-	require.NoError(c.t, json.Unmarshal([]byte(p.Out()), &b))
+	b := testkit.Result[operate.Balance](p, 2*time.Minute)
 	require.True(c.t, b.Balanced, "%+v", b)
 	require.Zero(c.t, b.InFlight)
 	c.t.Logf("audit: %d receipts = final %v + held %v + duplicates %d", b.Receipts, b.Final, b.Held, b.Duplicates)
@@ -161,4 +156,3 @@ func (c *cluster) stop() {
 		c.t.Logf("%s stopped within %s", p.Name, time.Since(began).Round(time.Millisecond))
 	}
 }
-

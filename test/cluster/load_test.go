@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"waybill/internal/events"
 	"waybill/internal/testkit"
 )
 
@@ -101,6 +102,34 @@ func TestZombies(t *testing.T) {
 	for _, z := range zombies {
 		z.Await("/readyz", http.StatusOK)
 	}
+	c.stop()
+}
+
+// A rolling deploy: whoever is asked to stop finishes what it has in hand and
+// hands its partitions over within a second; ingest answers everything that it
+// has begun to read, and its successor takes the port at once.
+func TestRollingRestart(t *testing.T) {
+	c := newCluster(t, 1)
+	w := weather{300, 15 * time.Second, bad}
+	p := c.simulate(w)
+	c.whilePlaying(p, time.Second)
+	for name, list := range map[string]*[]*testkit.Process{events.GroupRouter: &c.routers, events.GroupWorkers: &c.workers} {
+		old := (*list)[0]
+		successor := c.start(old.Name)
+		c.members(name, 2)
+		began := time.Now()
+		old.Signal(syscall.SIGTERM)
+		took := c.members(name, 1).Sub(began)
+		require.Zero(t, old.Status(10*time.Second))
+		t.Logf("%s handed over within %s", old.Name, took.Round(time.Millisecond))
+		require.Less(t, took, time.Second)
+		*list = []*testkit.Process{successor}
+	}
+	c.whilePlaying(p, time.Second)
+	require.Zero(t, c.ingest.Stop())
+	c.ingest = c.start("ingest")
+	c.verdict(p)
+	c.audit()
 	c.stop()
 }
 

@@ -154,3 +154,19 @@ func (c *cluster) inSync() {
 		return err == nil
 	}, time.Minute, 100*time.Millisecond, "replicas are not in sync again")
 }
+
+// members waits until a group is stable with so many members, and returns when
+// that was seen.
+func (c *cluster) members(group string, want int) time.Time {
+	c.t.Helper()
+	client := c.client()
+	require.Eventually(c.t, func() bool {
+		req := kmsg.NewPtrDescribeGroupsRequest()
+		req.Groups = []string{group}
+		ctx, cancel := context.WithTimeout(c.t.Context(), time.Second)
+		defer cancel()
+		res, err := req.RequestWith(ctx, client)
+		return err == nil && len(res.Groups) == 1 && res.Groups[0].State == "Stable" && len(res.Groups[0].Members) == want
+	}, time.Minute, 5*time.Millisecond, "%s has not %d members", group, want)
+	return time.Now()
+}

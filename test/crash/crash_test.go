@@ -1,81 +1,103 @@
-// Package crash kills `waybill dev` again and again under load and then counts:
-// nothing that was acknowledged is lost, nothing is counted twice, and the
-// counters equal the recount.
+// Package crash kills `waybill dev` again and again under load, while `waybill
+// simulate` plays the providers, and then counts: nothing that was acknowledged
+// is lost, nothing is counted twice, and the counters equal the recount.
 //
 // By default it is killed twice, so that `make test` stays short; `make
 // test-crash` kills it ten times.
 package crash_test
 
 import (
-	"context"
+	"encoding/json"
 	"flag"
-	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"waybill/internal/app"
+	"waybill/internal/embedded"
+	"waybill/internal/operate"
+	"waybill/internal/seal"
+	"waybill/internal/simulate"
+	"waybill/internal/testkit"
 )
 
 var thorough = flag.Bool("crash", false, "kill ten times instead of twice")
 
-const (
-	rate     = 1000 // callbacks a second that are offered
-	patience = 2 * time.Minute
-)
+func TestMain(m *testing.M) { testkit.Main(m) }
 
 func TestCrash(t *testing.T) {
-	kills, between := 2, 1000
+	kills, between := 2, 2*time.Second
 	if *thorough {
-		kills, between = 10, 2500
+		kills, between = 10, 3*time.Second
 	}
-	seed := rand.Uint64()
-	random := rand.New(rand.NewPCG(seed, 0))
-	t.Logf("seed %d", seed)
-
 	p := newProgram(t)
 	p.start()
-	load := newLoad(t, p, random.Uint64())
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	played := make(chan struct{})
-	go func() {
-		defer close(played)
-		load.run(ctx)
-	}()
-
-	began := time.Now()
+	playing := p.simulate("--rate", "1000", "--duration", (between * time.Duration(kills+1)).String(), "--orgs", "10",
+		"--early", "0.05", "--duplicate", "0.1", "--reorder", "0.5", "--forge", "0.02", "--cross-tenant", "0.01")
 	for i := range kills {
-		load.waitFor(between/2 + random.IntN(between))
-		p.kill()
-		took := p.start()
-		t.Logf("kill %d: %d callbacks acknowledged so far, ready again after %s", i+1, load.acked.Load(), took.Round(time.Millisecond))
+		select {
+		case <-time.After(between/2 + rand.N(between/2)):
+		case <-playing.Exited():
+			require.FailNow(t, "the simulation ended too soon", playing.Said())
+		}
+		p.Kill()
+		t.Logf("kill %d: ready again after %s", i+1, p.start().Round(time.Millisecond))
 	}
-	load.waitFor(between)
-	load.finish()
-	select {
-	case <-played:
-	case <-time.After(patience):
-		require.FailNow(t, "callbacks are still not acknowledged")
-	}
-	seconds := time.Since(began).Seconds()
-	require.NoError(t, load.failure())
-	t.Logf("%d kills in %.0f s: %d messages, %d callbacks acknowledged (%.0f a second), %d of them repeats, %d attempts failed and were repeated",
-		kills, seconds, load.messages.Load(), load.acked.Load(), float64(load.acked.Load())/seconds, load.repeats.Load(), load.retries.Load())
+	r := testkit.Result[simulate.Report](playing, 5*time.Minute)
+	t.Logf("%d kills: %d messages, %d callbacks acknowledged in %.0f s (%.0f a second), %d attempts failed and were repeated",
+		kills, r.Messages, r.Accepted, r.Seconds, r.Rate, r.Retries)
+	b := testkit.Result[operate.Balance](p.run("audit", "--json", "--wait", "60s"), 2*time.Minute)
+	t.Logf("audit: %d receipts = final %v + held %v + duplicates %d", b.Receipts, b.Final, b.Held, b.Duplicates)
+	t.Logf("checks %v: difference %d", r.Checks, r.Difference)
+	require.Zero(t, r.Difference, r.Examples)
+	require.Positive(t, r.Retries, "no kill was ever noticed")
+	require.True(t, b.Balanced, "%+v", b)
+	require.Zero(t, b.InFlight)
+	require.Zero(t, p.Stop(), "SIGTERM ends it with status 0")
+}
 
-	p.untilNothingIsHeld()
-	audit := p.audit()
-	require.True(t, audit.Balanced, "audit: %+v", audit)
-	require.Zero(t, audit.InFlight)
-	require.Empty(t, audit.Held)
-	t.Logf("audit: %d receipts = final %v + held %v + duplicates %d", audit.Receipts, audit.Final, audit.Held, audit.Duplicates)
+// program is `waybill dev`, on one data folder.
+type program struct {
+	*testkit.Process
+	t      *testing.T
+	dir    string
+	listen string
+	key    string
+	ready  app.Ready
+}
 
-	v := newVerdict(t, p)
-	v.rows(load)
-	v.events(load)
-	v.counters(load)
-	v.statusEvents(load)
-	t.Logf("lost %d, counted twice %d, wrong rows %d, counters that differ %d, status events wrong %d", v.lost, v.twice, v.wrong, v.differ, v.told)
-	require.Zero(t, v.lost+v.twice+v.wrong+v.differ+v.told, fmt.Sprint(v.examples))
-	require.Zero(t, p.stop(), "SIGTERM ends it with status 0")
+func newProgram(t *testing.T) *program {
+	t.Helper()
+	dir, err := embedded.MkdirTemp("waybill-crash-")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return &program{t: t, dir: dir, listen: testkit.FreeAddress(t), key: seal.NewKey()}
+}
+
+// start starts the program and returns how long it took to be ready.
+func (p *program) start() time.Duration {
+	p.t.Helper()
+	began := time.Now()
+	file := filepath.Join(p.dir, "ready.json")
+	require.NoError(p.t, os.RemoveAll(file)) // that of the last run must not be taken for this one's
+	p.Process = p.run("dev", "--no-seed", "--data-dir", p.dir, "--listen", p.listen, "--admin-listen", "127.0.0.1:0", "--ready-file", file)
+	require.Eventually(p.t, func() bool {
+		b, err := os.ReadFile(file)
+		return err == nil && json.Unmarshal(b, &p.ready) == nil
+	}, time.Minute, 5*time.Millisecond, "it does not become ready")
+	return time.Since(began)
+}
+
+// run runs one of the command's verbs.
+func (p *program) run(verb ...string) *testkit.Process {
+	return testkit.Start(p.t, "waybill", append(os.Environ(), "WAYBILL_LOG_LEVEL=WARN", "WAYBILL_SECRET_KEY="+p.key,
+		"WAYBILL_DATABASE_URL="+p.ready.DatabaseURL, "WAYBILL_KAFKA_BROKERS="+p.ready.KafkaBrokers), verb...)
+}
+
+func (p *program) simulate(flags ...string) *testkit.Process {
+	return p.run(append([]string{"simulate", "--json", "--url", p.ready.HTTPURL}, flags...)...)
 }

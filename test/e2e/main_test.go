@@ -7,27 +7,11 @@
 package e2e_test
 
 import (
-	"fmt"
-	"os"
 	"testing"
 
-	"go.uber.org/goleak"
+	"waybill/internal/testkit"
 )
 
 func TestMain(m *testing.M) {
-	code := m.Run()
-	if built.dir != "" {
-		_ = os.RemoveAll(built.dir)
-	}
-	if err := shared.close(); err != nil {
-		fmt.Fprintln(os.Stderr, "stopping the shared instance:", err)
-		code = max(code, 1)
-	}
-	if code == 0 { // a failed test leaves things running; its own message matters more
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	os.Exit(code)
+	testkit.Main(m, testkit.NoLeaks(), testkit.Finally(shared.close))
 }

@@ -1,19 +1,9 @@
 package e2e_test
 
 import (
-	"bytes"
-	"context"
-	"errors"
-	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -25,127 +15,31 @@ import (
 	"waybill/internal/events"
 	"waybill/internal/seal"
 	"waybill/internal/simulate"
+	"waybill/internal/testkit"
 )
 
 // services are the single-purpose processes.
 var services = []string{"ingest", "router", "workers"}
 
-// built holds the commands, compiled by the first test that runs one.
-var built struct {
-	once sync.Once
-	dir  string
-	out  []byte
-	err  error
-}
-
-func compile() {
-	_, here, _, _ := runtime.Caller(0)
-	if built.dir, built.err = os.MkdirTemp("", "waybill-e2e-bin-"); built.err != nil {
-		return
-	}
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", built.dir, "./cmd/...")
-	build.Dir = filepath.Join(filepath.Dir(here), "..", "..")
-	built.out, built.err = build.CombinedOutput()
-}
-
-// service is one of the commands as a process of its own.
-type service struct {
-	t      *testing.T
-	cmd    *exec.Cmd
-	admin  string
-	said   bytes.Buffer // standard output and error; complete once it has exited
-	exited chan error
-}
-
-// run starts a command with nothing in its environment but these variables.
-func run(t *testing.T, name string, env ...string) *service {
+// run starts a service with nothing in its environment but these variables.
+func run(t *testing.T, name string, env ...string) *testkit.Process {
 	t.Helper()
-	built.once.Do(compile)
-	require.NoError(t, built.err, string(built.out))
-	s := &service{t: t, cmd: exec.Command(filepath.Join(built.dir, name)), exited: make(chan error, 1)}
-	for _, e := range env {
-		if addr, ok := strings.CutPrefix(e, "WAYBILL_ADMIN_LISTEN="); ok {
-			s.admin = "http://" + addr
-		}
-	}
-	s.cmd.Env, s.cmd.Stdout, s.cmd.Stderr = append([]string{}, env...), &s.said, &s.said
-	require.NoError(t, s.cmd.Start())
-	go func() { s.exited <- s.cmd.Wait() }()
-	t.Cleanup(func() {
-		if s.cmd != nil { // the test failed
-			_ = s.cmd.Process.Kill()
-			<-s.exited
-			t.Logf("it said:\n%s", &s.said)
-		}
-	})
-	return s
+	return testkit.Start(t, name, env)
 }
 
-// status waits until the process ends and returns its exit status.
-func (s *service) status() int {
-	s.t.Helper()
-	var err error
-	select {
-	case err = <-s.exited:
-	case <-time.After(10 * time.Second):
-		require.FailNow(s.t, "it does not end")
-	}
-	s.cmd = nil
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return exit.ExitCode()
-	}
-	require.NoError(s.t, err)
-	return 0
-}
-
-// stop asks the process to end.
-func (s *service) stop() int {
-	s.t.Helper()
-	require.NoError(s.t, s.cmd.Process.Signal(syscall.SIGTERM))
-	return s.status()
-}
-
-// answer is what the admin listener says, 0 while it does not.
-func (s *service) answer(path string) (status int, body string) {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Second}
-	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.admin+path, http.NoBody)
-	if err != nil {
-		return 0, err.Error()
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer resp.Body.Close()
-	b, _ := io.ReadAll(resp.Body)
-	return resp.StatusCode, string(b)
-}
-
-func (s *service) answers(path string, want int) {
-	s.t.Helper()
-	require.Eventually(s.t, func() bool { got, _ := s.answer(path); return got == want }, patience, 20*time.Millisecond, "%s is not %d", path, want)
-}
-
-// port returns an address that nobody listens on.
-func port(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().String()
-}
+// endsWithin is how long a service may take to refuse to start.
+const endsWithin = 10 * time.Second
 
 // genuine is an environment in which the service could work if there were a
 // broker and a database.
 func genuine(t *testing.T, name string) []string {
 	t.Helper()
-	env := []string{"WAYBILL_ADMIN_LISTEN=" + port(t), "WAYBILL_KAFKA_BROKERS=" + port(t)}
+	env := []string{"WAYBILL_ADMIN_LISTEN=" + testkit.FreeAddress(t), "WAYBILL_KAFKA_BROKERS=" + testkit.FreeAddress(t)}
 	if name == "ingest" {
-		return append(env, "WAYBILL_LISTEN="+port(t), "WAYBILL_PUBLIC_URL=https://hooks.example.com", "WAYBILL_SECRET_KEY="+seal.NewKey(),
+		return append(env, "WAYBILL_LISTEN="+testkit.FreeAddress(t), "WAYBILL_PUBLIC_URL=https://hooks.example.com", "WAYBILL_SECRET_KEY="+seal.NewKey(),
 			"WAYBILL_INGEST_DRAIN_DELAY=0s", "WAYBILL_INGEST_REQUEST_TIMEOUT=1s")
 	}
-	return append(env, "WAYBILL_DATABASE_URL=postgres://waybill_router:hunter2@"+port(t)+"/waybill")
+	return append(env, "WAYBILL_DATABASE_URL=postgres://waybill_router:hunter2@"+testkit.FreeAddress(t)+"/waybill")
 }
 
 func TestServicesListEveryProblemOfTheirConfiguration(t *testing.T) {
@@ -189,8 +83,8 @@ func TestServicesListEveryProblemOfTheirConfiguration(t *testing.T) {
 		t.Run(c.service+" "+c.name, func(t *testing.T) {
 			t.Parallel()
 			s := run(t, c.service, c.env...)
-			require.Equal(t, 1, s.status())
-			said := s.said.String()
+			require.Equal(t, 1, s.Status(endsWithin))
+			said := s.Said()
 			for _, name := range c.want {
 				require.Contains(t, said, name)
 			}
@@ -209,13 +103,13 @@ func TestServicesWaitForWhatIsAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := run(t, name, genuine(t, name)...)
-			s.answers("/healthz", http.StatusOK)
-			status, body := s.answer("/readyz")
+			s.Await("/healthz", http.StatusOK)
+			status, body := s.Ask("/readyz")
 			require.Equal(t, http.StatusServiceUnavailable, status, body)
 			require.NotContains(t, body, "hunter2")
-			require.Empty(t, s.exited, "it gave up")
-			require.Zero(t, s.stop())
-			require.NotContains(t, s.said.String(), "hunter2")
+			require.True(t, s.Running(), "it gave up")
+			require.Zero(t, s.Stop())
+			require.NotContains(t, s.Said(), "hunter2")
 		})
 	}
 }
@@ -226,9 +120,9 @@ func TestServicesRefuseAnOldSchema(t *testing.T) {
 	require.NotEqual(t, h.ready.DatabaseURL, empty)
 	for _, name := range services[1:] {
 		t.Run(name, func(t *testing.T) {
-			s := run(t, name, "WAYBILL_ADMIN_LISTEN="+port(t), "WAYBILL_KAFKA_BROKERS="+h.ready.KafkaBrokers, "WAYBILL_DATABASE_URL="+empty)
-			require.Equal(t, 1, s.status())
-			said := s.said.String()
+			s := run(t, name, "WAYBILL_ADMIN_LISTEN="+testkit.FreeAddress(t), "WAYBILL_KAFKA_BROKERS="+h.ready.KafkaBrokers, "WAYBILL_DATABASE_URL="+empty)
+			require.Equal(t, 1, s.Status(endsWithin))
+			said := s.Said()
 			require.Contains(t, said, "`waybill migrate up`")
 			last := said[strings.LastIndexByte(strings.TrimSpace(said), '\n')+1:]
 			require.True(t, strings.HasPrefix(last, name+": the database schema is older"), "one clear sentence at the end: %s", last)
@@ -245,8 +139,8 @@ func TestServicesSayWhichPortIsTaken(t *testing.T) {
 	taken := l.Addr().String()
 	for _, variable := range []string{"WAYBILL_LISTEN", "WAYBILL_ADMIN_LISTEN"} {
 		s := run(t, "ingest", append(genuine(t, "ingest"), variable+"="+taken)...)
-		require.Equal(t, 1, s.status())
-		require.Contains(t, s.said.String(), "cannot listen on "+taken+" ("+variable+"): address already in use")
+		require.Equal(t, 1, s.Status(endsWithin))
+		require.Contains(t, s.Said(), "cannot listen on "+taken+" ("+variable+"): address already in use")
 	}
 }
 
@@ -287,7 +181,7 @@ func TestBadInput39BrokerAway(t *testing.T) {
 		}, patience, 20*time.Millisecond, "it is not answered %d", want)
 	}
 	becomes(http.StatusNoContent)
-	s.answers("/readyz", http.StatusOK)
+	s.Await("/readyz", http.StatusOK)
 	k.Stop()
 	for range 3 {
 		got, err := client.Do(t.Context(), &r)
@@ -297,7 +191,7 @@ func TestBadInput39BrokerAway(t *testing.T) {
 	k, err = embedded.StartKafka(t.Context(), broker)
 	require.NoError(t, err)
 	becomes(http.StatusNoContent)
-	require.Zero(t, s.stop())
+	require.Zero(t, s.Stop())
 }
 
 func publish(t *testing.T, addr string, rec events.Record) {

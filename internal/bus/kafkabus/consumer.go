@@ -31,10 +31,9 @@ type ConsumerOptions struct {
 	Handler bus.Handler
 	// MaxRecords bounds a batch; 0 means 500.
 	MaxRecords int
-	// Pace is the least time between two fetches of a partition whose last one
-	// brought all there was. A record that comes after a quiet moment is fetched
-	// at once; a busy partition is fetched in batches, which cost a fraction.
-	// 0 means 100 ms, below 0 no pace.
+	// Pace is the time between two fetches of a partition that is busy and has
+	// no more than a batch to read: fewer, larger batches cost a fraction. What
+	// comes now and then is fetched at once. 0 means 100 ms, below 0 no pace.
 	Pace time.Duration
 }
 
