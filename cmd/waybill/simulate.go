@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"waybill/internal/bus"
 	"waybill/internal/bus/kafkabus"
+	"waybill/internal/config"
 	"waybill/internal/events"
 	"waybill/internal/operate"
 	"waybill/internal/postgres"
@@ -21,7 +23,7 @@ import (
 
 type simulateCmd struct {
 	URL         string        `required:"" placeholder:"URL" help:"Where ingest listens, for example http://127.0.0.1:8080."`
-	PublicURL   string        `env:"WAYBILL_PUBLIC_URL" placeholder:"URL" help:"The base URL that ingest checks signatures against; --url when left out."`
+	PublicURL   string        `placeholder:"URL" help:"The base URL that ingest checks signatures against; WAYBILL_PUBLIC_URL or else --url when left out."`
 	Rate        int           `default:"100" help:"Requests a second."`
 	Duration    time.Duration `default:"30s" help:"How long new messages are begun; what is under way then is played to its end."`
 	Orgs        int           `default:"10" help:"Organisations to make for this run."`
@@ -56,7 +58,7 @@ Examples:
 
 // Run simulates.
 func (c simulateCmd) Run(s *session) error {
-	o, err := c.options()
+	o, err := c.options(s.env)
 	if err != nil {
 		return err
 	}
@@ -93,7 +95,7 @@ func (c simulateCmd) Run(s *session) error {
 }
 
 // options checks the flags, all at once.
-func (c *simulateCmd) options() (simulate.Options, error) {
+func (c simulateCmd) options(env config.Source) (simulate.Options, error) {
 	o := simulate.Options{
 		URL: strings.TrimSuffix(c.URL, "/"), Rate: c.Rate, Duration: c.Duration, Connections: c.Connections,
 		RetryFor: c.RetryFor, Settle: c.Settle, Seed: rand.Uint64(), //nolint:gosec // it plays, it hides nothing
@@ -120,10 +122,7 @@ func (c *simulateCmd) options() (simulate.Options, error) {
 	if len(wrong) > 0 {
 		return o, &operate.UsageError{What: strings.Join(wrong, "; ")}
 	}
-	public, _, _ := strings.Cut(c.PublicURL, ",")
-	if public == "" {
-		public = o.URL
-	}
+	public, _, _ := strings.Cut(cmp.Or(c.PublicURL, env["WAYBILL_PUBLIC_URL"], o.URL), ",")
 	o.Cast = simulate.NewCast(c.Orgs, public)
 	return o, nil
 }

@@ -23,9 +23,9 @@ func (a *agenda) first() *letter {
 // letterHeap implements [heap.Interface].
 type letterHeap []*letter
 
-func (h letterHeap) Len() int           { return len(h) }
-func (h letterHeap) Less(i, j int) bool { return h[i].next.Before(h[j].next) }
-func (h letterHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *letterHeap) Len() int           { return len(*h) }
+func (h *letterHeap) Less(i, j int) bool { return (*h)[i].next.Before((*h)[j].next) }
+func (h *letterHeap) Swap(i, j int)      { (*h)[i], (*h)[j] = (*h)[j], (*h)[i] }
 
 // Push implements [heap.Interface].
 func (h *letterHeap) Push(x any) {

@@ -3,49 +3,12 @@ package simulate
 import (
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"time"
 
 	"github.com/google/uuid"
 
 	"waybill/internal/events"
 )
-
-// step is one callback of a history.
-type step struct{ status, code string }
-
-// outline is how a message may go, and how often it goes so.
-type outline struct {
-	weight  int
-	channel events.Channel
-	steps   []step
-}
-
-// outlines are what Twilio reports of messages, from
-// https://www.twilio.com/docs/messaging/guides/track-outbound-message-status.
-var outlines = []outline{
-	{55, events.SMS, []step{{"queued", ""}, {"sent", ""}, {"delivered", ""}}},
-	{15, events.SMS, []step{{"queued", ""}, {"sending", ""}, {"sent", ""}, {"delivered", ""}}},
-	{5, events.SMS, []step{{"accepted", ""}, {"queued", ""}, {"sent", ""}, {"delivered", ""}}},
-	{4, events.SMS, []step{{"queued", ""}, {"sent", ""}}}, // a carrier without receipts
-	{4, events.SMS, []step{{"queued", ""}, {"sent", ""}, {"undelivered", "30003"}}},
-	{3, events.SMS, []step{{"queued", ""}, {"sent", ""}, {"undelivered", "30005"}}},
-	{2, events.SMS, []step{{"queued", ""}, {"sent", ""}, {"undelivered", "30008"}, {"undelivered", "30006"}}},
-	{2, events.SMS, []step{{"queued", ""}, {"sent", ""}, {"undelivered", "30003"}, {"delivered", ""}}}, // the carrier corrects itself
-	{3, events.SMS, []step{{"queued", ""}, {"failed", "30007"}}},
-	{1, events.SMS, []step{{"scheduled", ""}, {"canceled", ""}}},
-	{4, events.WhatsApp, []step{{"queued", ""}, {"sent", ""}, {"delivered", ""}, {"read", ""}}},
-	{2, events.WhatsApp, []step{{"queued", ""}, {"sent", ""}, {"undelivered", "63016"}}},
-}
-
-var outlineWeight = sum(outlines)
-
-func sum(all []outline) (n int) {
-	for i := range all {
-		n += all[i].weight
-	}
-	return n
-}
 
 // Shares of what is played besides outbound messages, and of the ways to
 // record a send.
@@ -202,16 +165,6 @@ func (p *playwright) outbound(at time.Time) []*letter {
 	return append(letters, callbacks...)
 }
 
-func (p *playwright) outline() *outline {
-	n := p.random.IntN(outlineWeight)
-	for i := range outlines {
-		if n -= outlines[i].weight; n < 0 {
-			return &outlines[i]
-		}
-	}
-	return &outlines[0]
-}
-
 // callbacks are what the provider reports of a message, and what a stranger does.
 func (p *playwright) callbacks(m *message, send *events.Send, o *outline, at time.Time) []*letter {
 	t := m.tenant
@@ -270,87 +223,5 @@ func record(s *events.Send, at time.Time) *events.Record {
 	return &rec
 }
 
-// billing is a Stripe subscription's life.
-func (p *playwright) billing(at time.Time) []*letter {
-	s := &subscription{id: p.id("sub_")}
-	p.model.subscriptions = append(p.model.subscriptions, s)
-	customer := p.id("cus_")
-	life := []string{"incomplete", "active", "past_due", "active", "canceled"}
-	life = life[:2+p.random.IntN(len(life)-1)]
-	created, previous := at.Add(-time.Hour), ""
-	var letters []*letter
-	for i, status := range life {
-		e := SubscriptionEvent{
-			EventID: p.id("evt_"), Type: "customer.subscription.updated", Subscription: s.id, Customer: customer,
-			Status: status, Previous: previous, Created: created.Add(time.Duration(i) * time.Minute), // one a second decides alone
-		}
-		switch {
-		case i == 0:
-			e.Type = "customer.subscription.created"
-		case status == "canceled":
-			e.Type = "customer.subscription.deleted"
-		}
-		at = at.Add(p.within(gap))
-		r, err := p.cast.Stripe.Subscription(e, at)
-		if err != nil {
-			continue // cannot be: texts always encode
-		}
-		t := &told{id: events.NewEventID(events.Stripe, "test", events.KindStripe, e.EventID), status: status}
-		s.events = append(s.events, t)
-		letters = append(letters, &letter{told: t, request: &r, due: at})
-		previous = status
-	}
-	if p.chance(p.weather.Reorder) {
-		p.random.Shuffle(len(letters), func(i, j int) { letters[i].due, letters[j].due = letters[j].due, letters[i].due })
-	}
-	return letters
-}
-
-// forgeries are requests that nobody may take, made of genuine ones.
-func (p *playwright) forgeries(genuine []*letter) []*letter {
-	var out []*letter
-	for _, l := range genuine {
-		if l.request != nil && p.chance(p.weather.Forge) {
-			r := p.forge(l.request)
-			out = append(out, &letter{request: &r, due: l.due.Add(-p.within(gap))})
-		}
-	}
-	return out
-}
-
-// The headers that carry signatures.
-const (
-	twilioSignature = "X-Twilio-Signature"
-	stripeSignature = "Stripe-Signature"
-)
-
-// forge changes a genuine request so that its signature is wrong, missing or
-// somebody else's.
-func (p *playwright) forge(genuine *Request) Request {
-	r := Request{Method: genuine.Method, Path: genuine.Path, Body: genuine.Body, Header: genuine.Header.Clone()}
-	if r.Header.Get(stripeSignature) != "" {
-		forged := Stripe{Secret: "whsec_of_nobody"}
-		at := time.Now()
-		if p.chance(0.5) {
-			forged, at = p.cast.Stripe, at.Add(-10*time.Minute) // stale
-		}
-		return forged.Sign(r.Body, at)
-	}
-	switch p.random.IntN(4) {
-	case 0:
-		r.Header.Del(twilioSignature)
-	case 1: // one bit of it
-		signature := []byte(r.Header.Get(twilioSignature))
-		signature[3] ^= 1
-		r.Header.Set(twilioSignature, string(signature))
-	case 2: // one parameter more
-		r.Body = append(append([]byte{}, r.Body...), "&Forged=1"...)
-	default: // an account that nobody has
-		nobody := Twilio{PublicURL: p.cast.Tenants[0].PublicURL, Account: p.id("AC"), Token: secret()}
-		return nobody.Status(p.id("SM"), p.cast.Tenants[0].Number, person(p.random), "delivered", "")
-	}
-	return r
-}
-
 // httpOK tells whether a status means that the request was taken.
-func httpOK(status int) bool { return status/100 == http.StatusOK/100 }
+func httpOK(status int) bool { return status/100 == 2 }

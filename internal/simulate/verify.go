@@ -10,10 +10,7 @@ import (
 	"waybill/internal/history"
 )
 
-const (
-	lagPoll       = 100 * time.Millisecond
-	snapshotsWait = 10 * time.Second // campaigns' snapshots are published once a second
-)
+const lagPoll = 100 * time.Millisecond
 
 // verify waits until everything is applied and compares it with the model.
 func (r *run) verify(ctx context.Context, report *Report) error {

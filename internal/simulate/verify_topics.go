@@ -144,7 +144,7 @@ func (v *verdict) snapshots(ctx context.Context) error {
 	c := v.report.check("campaign snapshots")
 	want := v.campaigns()
 	var wrong []string
-	for deadline := time.Now().Add(snapshotsWait); ; {
+	for deadline := time.Now().Add(v.Settle); ; {
 		newest := map[string]events.CampaignStatus{}
 		err := v.Log.Scan(ctx, events.TopicStatusCampaigns, func(records []events.Record) error {
 			for i := range records {

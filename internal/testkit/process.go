@@ -81,7 +81,9 @@ func Start(tb testing.TB, name string, env []string, args ...string) *Process {
 	}
 	commands.once.Do(buildCommands)
 	require.NoError(tb, commands.err)
-	p := &Process{Name: name, tb: tb, cmd: exec.Command(filepath.Join(commands.dir, name), args...), exited: make(chan struct{})}
+	// The test's context is over before its cleanups are: those end the process.
+	cmd := exec.CommandContext(context.Background(), filepath.Join(commands.dir, name), args...)
+	p := &Process{Name: name, tb: tb, cmd: cmd, exited: make(chan struct{})}
 	for _, e := range env {
 		if addr, ok := strings.CutPrefix(e, "WAYBILL_ADMIN_LISTEN="); ok {
 			p.Admin = "http://" + addr

@@ -23,13 +23,13 @@ type broker interface {
 	folder() string // that stands in its processes' command lines
 }
 
-// real tells whether the tests run on a real Apache Kafka.
-func real() bool { return os.Getenv("WAYBILL_TEST_KAFKA") != "" }
+// onKafka tells whether the tests run on a real Apache Kafka.
+func onKafka() bool { return os.Getenv("WAYBILL_TEST_KAFKA") != "" }
 
 // startBroker starts the brokers and names the profile of their topics.
 func startBroker(t *testing.T, nodes int) (b broker, profile string) {
 	t.Helper()
-	if real() {
+	if onKafka() {
 		return startKafka(t, nodes), "production"
 	}
 	k, err := embedded.StartKafka(t.Context(), embedded.KafkaOptions{Dir: t.TempDir(), Sync: true, Topics: events.Topics(events.Embedded)})

@@ -39,7 +39,7 @@ func TestBadWeather(t *testing.T) {
 func TestBadWeatherWithKills(t *testing.T) {
 	c := newCluster(t, 1)
 	kills, w := 1, storm() // the embedded broker never misses a member that dies while it joins
-	if real() {
+	if onKafka() {
 		kills = 2
 		w.duration *= 3
 	}
@@ -136,7 +136,7 @@ func TestRollingRestart(t *testing.T) {
 // Each of three brokers is killed once, and with it the leader of every
 // partition; what was acknowledged is on the others.
 func TestThreeBrokers(t *testing.T) {
-	if !real() {
+	if !onKafka() {
 		t.Skip("three brokers that can be killed need a real Apache Kafka: make test-kafka")
 	}
 	c := newCluster(t, 3)
