@@ -13,7 +13,7 @@ CHECKS   = 2000
 FUZZTIME = 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors proofs fuzz test-crash test-kafka kafka-up \
+.PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors proofs fuzz test-crash test-kafka test-load kafka-up \
 	kafka-down generate build module vuln
 
 help: ## show this list
@@ -57,10 +57,13 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 test-crash: ## kill the program again and again under load, then count
 	go test -count=1 -timeout 20m -v -run TestCrash ./test/crash -crash
 
-test-kafka: ## run the bus suite on a real Apache Kafka; needs Java 17 and Maven
+test-kafka: ## run the bus suite and the processes on a real Apache Kafka; needs Java 17 and Maven
 	@sh scripts/test_kafka.sh
 
-kafka-up: ## start a real Apache Kafka for tests, print its address
+test-load: ## 2,000 callbacks a second on a real Apache Kafka, while things are killed and frozen; takes the machine for 6 minutes
+	@WAYBILL_TEST_KAFKA=$${WAYBILL_TEST_KAFKA:-own} go test -count=1 -timeout 30m -v ./test/cluster -load
+
+kafka-up: ## start a real Apache Kafka for tests, NODES=3 for three brokers, and print the addresses
 	@scripts/kafka.sh up
 
 kafka-down: ## stop it

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Runs the bus suite on a real Apache Kafka: starts one with kafka.sh on a port
 # of its own and with fresh data, unless WAYBILL_TEST_KAFKA names a broker. That
-# one is killed in between only if WAYBILL_TEST_KAFKA_RESTART says how.
+# one is killed in between only if WAYBILL_TEST_KAFKA_RESTART says how. Then the
+# processes: those tests start brokers of their own, because they kill them.
 set -eu
 if [ -z "${WAYBILL_TEST_KAFKA:-}" ]; then
 	KAFKA_PORT=${KAFKA_PORT:-19092}
@@ -15,3 +16,4 @@ if [ -z "${WAYBILL_TEST_KAFKA:-}" ]; then
 fi
 echo "real Apache Kafka on $WAYBILL_TEST_KAFKA"
 go test -count=1 -timeout 15m ./internal/bus/...
+go test -count=1 -timeout 20m ./test/cluster

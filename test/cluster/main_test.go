@@ -3,10 +3,10 @@
 // `waybill simulate` plays the providers and says whether what is on record is
 // what was told; the tests here kill, freeze and restart things meanwhile.
 //
-// With WAYBILL_TEST_KAFKA=scripts the broker is a real Apache Kafka of one or
-// three nodes, started by scripts/kafka.sh for each test; otherwise it is the
-// embedded one, and tests that kill brokers are skipped. By default the load is
-// short and small. -load makes it what is promised: 2,000 callbacks a second
+// With WAYBILL_TEST_KAFKA set, to whatever, each test starts a real Apache Kafka
+// of its own, of one or three nodes, with scripts/kafka.sh; otherwise the broker
+// is the embedded one, and what kills brokers is left out. By default the load
+// is short and small. -load makes it what is promised: 2,000 callbacks a second
 // for a minute.
 package cluster_test
 

@@ -204,6 +204,13 @@ func compactionLeavesNoTrap(t *testing.T, w *world) {
 	} {
 		require.NoError(t, w.Publish(w.ctx, batch...))
 	}
+	offsets := func(records []events.Record) (out []int64) {
+		for _, rec := range records {
+			out = append(out, rec.Offset)
+		}
+		return out
+	}
+	require.Equal(t, []int64{0, 1, 2, 3, 4}, offsets(w.everything(t, topic)))
 	require.Eventually(t, func() bool {
 		if w.h.Compact != nil {
 			w.h.Compact()
@@ -212,12 +219,6 @@ func compactionLeavesNoTrap(t *testing.T, w *world) {
 		return errors.Is(err, bus.ErrNotFound)
 	}, patience, 200*time.Millisecond, "the broker did not compact")
 
-	offsets := func(records []events.Record) (out []int64) {
-		for _, rec := range records {
-			out = append(out, rec.Offset)
-		}
-		return out
-	}
 	want := []int64{0, 2, 3, 4}
 	require.Equal(t, want, offsets(w.everything(t, topic)))
 	calls := w.follow(t, topic)

@@ -43,6 +43,7 @@ func offsetBeyondTheLog(t *testing.T, w *world) {
 	w.join(t, group, r, topic)
 	require.NoError(t, w.Publish(w.ctx, numbers(topic, healthy, 0, 5)...))
 	r.awaitTaken(t, 5)
+	w.awaitHalt(t, topic, at)
 	require.NoError(t, w.Publish(w.ctx, numbers(topic, broken, 3, 30)...))
 	require.NoError(t, w.Publish(w.ctx, numbers(topic, healthy, 5, 10)...))
 	for _, rec := range r.awaitTaken(t, 10) {
@@ -68,6 +69,7 @@ func offsetStartBeyondTheLog(t *testing.T, w *world) {
 	w.join(t, group, r, topic)
 	require.NoError(t, w.Publish(w.ctx, numbers(topic, healthy, 0, 5)...))
 	r.awaitTaken(t, 5)
+	w.awaitHalt(t, topic, at)
 	require.NoError(t, w.Publish(w.ctx, append(numbers(topic, broken, 3, 9), numbers(topic, healthy, 5, 10)...)...))
 	got := r.awaitTaken(t, 10)
 	require.False(t, slices.ContainsFunc(got, func(rec events.Record) bool { return rec.Partition == at }))

@@ -29,6 +29,8 @@ type Bus struct {
 	bus.Admin
 	// Consumer returns a member of a group.
 	Consumer func(group string, topics []string, h bus.Handler) bus.Consumer
+	// Halted tells whether operators are told that a partition stands still.
+	Halted func(topic string, partition int) bool
 }
 
 // Harness connects the suite with an implementation and a broker.
@@ -77,6 +79,13 @@ func (w *world) topic(t *testing.T, partitions int, change ...func(*events.Topic
 	}
 	require.NoError(t, w.EnsureTopics(w.ctx, []events.TopicSpec{spec}))
 	return spec.Name
+}
+
+// awaitHalt waits until a partition is known to stand still: before that, records
+// that are written to it could lift its end to where the reader begins.
+func (w *world) awaitHalt(t *testing.T, topic string, partition int) {
+	t.Helper()
+	require.Eventually(t, func() bool { return w.Halted(topic, partition) }, patience, 5*time.Millisecond, "the partition does not halt")
 }
 
 // numbers returns records "0" to "n-1" under one key.

@@ -2,10 +2,15 @@ package kafkabus_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/expfmt"
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"go.uber.org/goleak"
@@ -36,7 +41,12 @@ func startBroker(t *testing.T, opts ...kfake.Opt) *kfake.Cluster {
 
 func newClient(t *testing.T, cfg kafkabus.Config) *kafkabus.Client {
 	t.Helper()
-	client, err := kafkabus.New(cfg, slog.New(slog.DiscardHandler), nil)
+	return newMeasured(t, cfg, nil)
+}
+
+func newMeasured(t *testing.T, cfg kafkabus.Config, reg prometheus.Registerer) *kafkabus.Client {
+	t.Helper()
+	client, err := kafkabus.New(cfg, slog.New(slog.DiscardHandler), reg)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
@@ -50,12 +60,30 @@ func newClient(t *testing.T, cfg kafkabus.Config) *kafkabus.Client {
 func open(addr string) func(t *testing.T) bustest.Bus {
 	return func(t *testing.T) bustest.Bus {
 		t.Helper()
-		client := newClient(t, kafkabus.Config{Brokers: []string{addr}})
+		reg := prometheus.NewRegistry()
+		client := newMeasured(t, kafkabus.Config{Brokers: []string{addr}}, reg)
 		return bustest.Bus{
 			Publisher: client, Follower: client, Admin: client,
 			Consumer: func(group string, topics []string, h bus.Handler) bus.Consumer {
 				return client.Consumer(kafkabus.ConsumerOptions{Group: group, Topics: topics, Handler: h})
 			},
+			Halted: func(topic string, partition int) bool {
+				metric := fmt.Sprintf("waybill_kafka_partition_halted{partition=%q,topic=%q} 1\n", strconv.Itoa(partition), topic)
+				return strings.Contains(exposed(t, reg), metric)
+			},
 		}
 	}
+}
+
+// exposed returns the metrics as Prometheus would read them.
+func exposed(t *testing.T, reg prometheus.Gatherer) string {
+	t.Helper()
+	families, err := reg.Gather()
+	require.NoError(t, err)
+	var b strings.Builder
+	for _, f := range families {
+		_, err := expfmt.MetricFamilyToText(&b, f)
+		require.NoError(t, err)
+	}
+	return b.String()
 }
