@@ -3,6 +3,8 @@ package postgres_test
 import (
 	"context"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"waybill/internal/events"
 	"waybill/internal/postgres"
 	"waybill/internal/tenantmap"
+	"waybill/internal/tenants"
 	"waybill/internal/testkit"
 )
 
@@ -152,4 +155,73 @@ func TestParkingWithoutTheLockLosesWakeUps(t *testing.T) {
 	}
 	require.NotZero(t, lost, "the race that the lock closes cannot be shown")
 	t.Logf("%d interleavings without the lock, %d lost wake-ups", len(schedules), lost)
+}
+
+// Routers park under the same account or number at the same time, without
+// waiting for one another, and whoever records the key has its turn all the
+// same. When parkers excluded each other, one account's events made every
+// partition wait; with shared locks alone, the recorder might wait for ever.
+func TestRegressionParkersDoNotQueueAndDoNotStarveTheRecorder(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const number = "+12025550123"
+	const stranger = "AC000000000000000000000000000000dd" // nobody's yet
+	parking := func(n int) tenantmap.Parking {
+		p := w.early(n)
+		p.Evidence.Creates, p.Evidence.Signer = true, stranger
+		p.Evidence.Senders = []tenantmap.Key{tenantmap.SenderKey(number)}
+		p.Held.Keys = p.Evidence.Keys()
+		return p
+	}
+
+	// Two at once: the second is done although the first still holds its locks.
+	router := w.db.Pool(t, testkit.Router)
+	first, err := router.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = postgres.ParkIn(t.Context(), first, []tenantmap.Parking{parking(1)})
+	require.NoError(t, err)
+	require.NoError(t, first.Commit(t.Context())) // the placeholders are there
+	first, err = router.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = postgres.ParkIn(t.Context(), first, []tenantmap.Parking{parking(2)})
+	require.NoError(t, err)
+	_, err = postgres.NewRouting(w.open(t, testkit.Router)).Park(t.Context(), []tenantmap.Parking{parking(3)})
+	require.NoError(t, err)
+	require.NoError(t, first.Commit(t.Context()))
+
+	stop, parked := make(chan struct{}), make(chan error, 1000)
+	var parkers sync.WaitGroup
+	var next atomic.Int64
+	next.Store(100)
+	for range 2 {
+		routing := postgres.NewRouting(w.open(t, testkit.Router))
+		for range 4 {
+			parkers.Go(func() {
+				for {
+					batch := make([]tenantmap.Parking, 20)
+					from := int(next.Add(int64(len(batch))))
+					for i := range batch {
+						batch[i] = parking(from + i)
+					}
+					_, err := routing.Park(t.Context(), batch)
+					select {
+					case parked <- err:
+					case <-stop:
+						return
+					}
+				}
+			})
+		}
+	}
+	for range 40 {
+		require.NoError(t, <-parked)
+	}
+	past := noon.Add(-time.Hour)
+	_, err = operator(t, w).AddSender(t.Context(), tenants.NewSender{Org: w.orgA, Kind: tenants.Number, Value: number, From: &past})
+	require.NoError(t, err, "it has its turn before its lock timeout")
+	close(stop)
+	parkers.Wait()
+	var lost int
+	require.NoError(t, w.owner.QueryRow(t.Context(), "SELECT count(*) FROM held_events WHERE state = 'parked' AND NOT ready").Scan(&lost))
+	require.Zero(t, lost, "what was parked before is ready, and nothing was parked behind it")
 }
