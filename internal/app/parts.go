@@ -27,8 +27,8 @@ const stripeTolerance = 300 * time.Second
 // costs more than a small batch; a worker's transaction costs most for each
 // organisation in it, and so it pays to have several events of each.
 const (
-	routerPace = 50 * time.Millisecond
-	workerPace = 200 * time.Millisecond
+	routerPace = 100 * time.Millisecond
+	workerPace = 250 * time.Millisecond
 )
 
 // openBus connects to Kafka; its cleanup publishes what is queued.
