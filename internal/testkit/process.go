@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -221,15 +223,21 @@ func (p *Process) Ask(path string) (status int, body string) {
 // Await waits until the admin listener answers a path with a status.
 func (p *Process) Await(path string, want int) {
 	p.tb.Helper()
-	require.Eventually(p.tb, func() bool { got, _ := p.Ask(path); return got == want }, time.Minute, 20*time.Millisecond,
+	require.Eventually(p.tb, func() bool { got, _ := p.Ask(path); return got == want || !p.Running() }, time.Minute, 20*time.Millisecond,
 		"%s: %s is not %d", p.Name, path, want)
+	require.True(p.tb, p.Running(), "%s has ended", p.Name)
 }
 
-// FreeAddress returns an address on this machine that nobody listens on.
+// FreeAddress returns an address on this machine that nobody listens on. Its
+// port lies below those that the kernel gives to outgoing connections: one of
+// these could take it before it is listened on, or while a process restarts.
 func FreeAddress(tb testing.TB) string {
 	tb.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(tb, err)
-	defer l.Close()
-	return l.Addr().String()
+	for {
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(10_000+rand.IntN(20_000)))
+		if l, err := net.Listen("tcp", addr); err == nil {
+			require.NoError(tb, l.Close())
+			return addr
+		}
+	}
 }
