@@ -1,6 +1,7 @@
 package simulate_test
 
 import (
+	"bytes"
 	"context"
 	"maps"
 	"math/rand/v2"
@@ -199,7 +200,13 @@ func TestWhatIsRightIsFoundRight(t *testing.T) {
 	}
 }
 
-// found is the first message that somebody sent, with an event that decides its status.
+// about tells whether a status event is about an event's message.
+func about(e *simulate.Told) func(events.Record) bool {
+	key := events.StatusKey(e.Org, string(e.Row))
+	return func(rec events.Record) bool { return bytes.Equal(rec.Key, key) }
+}
+
+// first returns a message that somebody sent, by the event that decides its status.
 func (rec *record) first(t *testing.T, r *simulate.Rehearsal) simulate.Told {
 	t.Helper()
 	for _, e := range r.Told() {
@@ -269,14 +276,14 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 			rec.campaigns[e.Campaign].Reached["sent"]--
 		}},
 		{"status events", func(t *testing.T, _ *simulate.Rehearsal, rec *record, e simulate.Told) { // one was never published
-			at := slices.IndexFunc(rec.status, func(x events.Record) bool { return string(x.Key) == string(events.StatusKey(e.Org, string(e.Row))) })
+			at := slices.IndexFunc(rec.status, about(&e))
 			require.GreaterOrEqual(t, at, 0)
 			rec.status = slices.Delete(rec.status, at, at+1)
 		}},
 		{"status events", func(t *testing.T, _ *simulate.Rehearsal, rec *record, e simulate.Told) { // in another order
 			var at []int
 			for i := range rec.status {
-				if string(rec.status[i].Key) == string(events.StatusKey(e.Org, string(e.Row))) {
+				if about(&e)(rec.status[i]) {
 					at = append(at, i)
 				}
 			}
@@ -332,7 +339,7 @@ func TestWhatMayBeIsRightEitherWay(t *testing.T) {
 	without := perfect(t, r, 7)
 	delete(without.rows, rowKey{e.Org, e.Row})
 	without.timeline = slices.DeleteFunc(without.timeline, func(x history.TimelineEntry) bool { return x.Event == e.ID })
-	without.status = slices.DeleteFunc(without.status, func(x events.Record) bool { return string(x.Key) == string(events.StatusKey(e.Org, string(e.Row))) })
+	without.status = slices.DeleteFunc(without.status, about(&e))
 	require.Positive(t, verify(t, r, without).Difference, "it was acknowledged")
 	r.Unsure(e.ID)
 	require.Zero(t, verify(t, r, without).Difference, "it was not taken")
