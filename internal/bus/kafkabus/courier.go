@@ -2,6 +2,8 @@ package kafkabus
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -97,6 +99,9 @@ func (c *courier) take() (parcels []parcel) {
 func (c *courier) deliver(parcels []parcel) {
 	errs := c.client.produce(parcels)
 	for i, p := range parcels {
+		if errs[i] != nil {
+			c.client.dispatch.known.Store(nil) // another may lead by now
+		}
 		p.lane.delivered(p.batch, errs[i])
 	}
 }
@@ -127,11 +132,12 @@ func (c *Client) produce(parcels []parcel) []error {
 	defer cancel()
 	res, err := c.transport.RoundTrip(ctx, c.kafka.Addr, req)
 	c.observe(parcels, time.Since(began))
-	for i := range errs {
-		errs[i] = err
-	}
 	answer, ok := res.(*produce.Response)
 	if err != nil || !ok {
+		err = whole(err)
+		for i := range errs {
+			errs[i] = err
+		}
 		return errs
 	}
 	for i := range errs {
@@ -148,6 +154,16 @@ func (c *Client) produce(parcels []parcel) []error {
 		}
 	}
 	return errs
+}
+
+// whole returns why a request failed as a whole. One whose partitions have
+// different leaders by now was never sent, and kafka-go has no code for that.
+func whole(err error) error {
+	var unsent *produce.Error
+	if errors.As(err, &unsent) && !retriable(err) {
+		return fmt.Errorf("%w: %w", kafka.LeaderNotAvailable, err)
+	}
+	return err
 }
 
 // observe measures a request under each of its topics.

@@ -104,6 +104,56 @@ func TestPublishKeepsOrderAcrossRequests(t *testing.T) {
 }
 
 // A broker that goes away in the middle closes the connection: a plain EOF.
+// Partitions that went into one request have different leaders a moment later.
+// The request fails, and each of them finds its own.
+func TestPublishFollowsLeadersThatMove(t *testing.T) {
+	t.Parallel()
+	const topic, partitions, rounds = "moves", 12, 5
+	broker := startBroker(t, kfake.NumBrokers(3), kfake.SeedTopics(partitions, topic))
+	client := newClient(t, kafkabus.Config{Brokers: broker.ListenAddrs(), Topics: []string{topic}})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	stop := make(chan struct{})
+	var publishers errgroup.Group
+	for n := range partitions {
+		publishers.Go(func() error {
+			for i := 0; ; i++ {
+				rec := events.Record{Topic: topic, Key: fmt.Appendf(nil, "%d", n), Value: fmt.Appendf(nil, "%d", i)}
+				if err := client.Publish(ctx, rec); err != nil {
+					return err
+				}
+				select {
+				case <-stop:
+					return nil
+				default:
+				}
+			}
+		})
+	}
+	for range rounds {
+		broker.ShufflePartitionLeaders()
+		require.NoError(t, client.Publish(ctx, events.Record{Topic: topic, Key: []byte("between"), Value: []byte("x")}))
+	}
+	close(stop)
+	require.NoError(t, publishers.Wait())
+	last := map[string]int{}
+	require.NoError(t, client.Scan(ctx, topic, func(records []events.Record) error {
+		for i := range records {
+			key := string(records[i].Key)
+			if key == "between" {
+				continue
+			}
+			n, err := strconv.Atoi(string(records[i].Value))
+			require.NoError(t, err)
+			require.LessOrEqual(t, n, last[key]+1, "no record of %s is missing", key)
+			require.GreaterOrEqual(t, n, last[key], "nor comes back")
+			last[key] = n
+		}
+		return nil
+	}))
+	require.Len(t, last, partitions)
+}
+
 func TestPublishSurvivesAClosedConnection(t *testing.T) {
 	t.Parallel()
 	broker := startBroker(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "t"))
