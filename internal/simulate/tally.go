@@ -46,7 +46,7 @@ func (t *tally) answered(status int, err error, took time.Duration) {
 }
 
 // accept takes note that a genuine request was taken.
-func (t *tally) accept(*letter) {
+func (t *tally) accept() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.accepted++
