@@ -186,9 +186,6 @@ func (p *Process) Status(within time.Duration) int {
 	return 0
 }
 
-// Out returns what the process wrote to standard output, once it has ended.
-func (p *Process) Out() string { <-p.exited; return p.out.String() }
-
 // Said returns what the process wrote to standard error, once it has ended.
 func (p *Process) Said() string { <-p.exited; return p.said.String() }
 

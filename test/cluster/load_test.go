@@ -45,7 +45,7 @@ func TestBadWeather(t *testing.T) {
 // is killed and started again as well.
 func TestBadWeatherWithKills(t *testing.T) {
 	c := newCluster(t, 1)
-	kills, w := 1, storm() // the embedded broker never misses a member that dies while it joins
+	kills, w := 1, storm() // the embedded broker waits for ever for a member that dies while it joins
 	if onKafka() {
 		kills = 2
 		w.duration *= 3
