@@ -52,7 +52,7 @@ func (st *stage) told(row, last string) (told string, err error) {
 		var said []string
 		err := st.kafka.Scan(st.ctx, events.TopicStatusMessages, func(records []events.Record) error {
 			for i := range records {
-				s, err := events.DecodeMessageStatus(&records[i])
+				s, err := events.DecodeStatus(&records[i])
 				if err != nil {
 					return err
 				}

@@ -57,7 +57,7 @@ func (b *Billing) Record() (Record, error) {
 // DecodeBilling reads a record of the billing topic. Errors are of class Invalid.
 func DecodeBilling(r *Record) (Billing, error) {
 	var b Billing
-	if err := decode(r, TypeBilling, &b); err != nil {
+	if err := decode(r, &b, TypeBilling); err != nil {
 		return b, err
 	}
 	b.Packed = packed(r)

@@ -2,6 +2,8 @@ package events
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"waybill/internal/fault"
@@ -29,8 +31,10 @@ const (
 	TypeRaw            = "waybill.raw.v1"
 	TypeSend           = "waybill.send.v1"
 	TypeMessage        = "waybill.message.v1"
+	TypeCall           = "waybill.call.v1"
 	TypeBilling        = "waybill.billing.v1"
 	TypeMessageStatus  = "waybill.status.message.v1"
+	TypeCallStatus     = "waybill.status.call.v1"
 	TypeCampaignStatus = "waybill.status.campaign.v1"
 	TypeConfig         = "waybill.config.v1"
 	TypeRejected       = "waybill.rejected.v1"
@@ -60,10 +64,10 @@ func (a attributes) headers(extra int) []Header {
 	return hs
 }
 
-// expect refuses a record that is not of the wanted type.
-func expect(r *Record, typ string) error {
-	if got := r.Header(headerType); got != typ {
-		return fault.Wrap(fault.Invalid, "wrong_type", fmt.Errorf("record is not of type %s", typ))
+// expect refuses a record that is of none of the wanted types.
+func expect(r *Record, types ...string) error {
+	if !slices.Contains(types, r.Header(headerType)) {
+		return fault.Wrap(fault.Invalid, "wrong_type", fmt.Errorf("record is not of type %s", strings.Join(types, " or ")))
 	}
 	return nil
 }

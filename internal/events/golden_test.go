@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"waybill/internal/events"
+	"waybill/internal/facts"
 	"waybill/internal/testkit"
 )
 
@@ -48,6 +49,32 @@ func messageEvent() events.Message {
 	}
 }
 
+func emailEvent() events.Message {
+	return events.Message{
+		EventID: "ses/arn/email.event/m1", Receipt: recpt, Kind: events.KindEmail, Provider: events.SES, Org: org, Row: row,
+		ResolvedBy: "resource", ProviderID: "0100", Channel: events.Email, Direction: events.Outbound, Status: "bounced_permanent",
+		Recipients: []events.Recipient{{Address: "a@example.com", ErrorCode: "5.1.1"}, {Address: "b@example.com"}},
+		Facts:      []facts.Fact{{Name: facts.Complaints, Value: "abuse", At: &at}},
+		ReceivedAt: soon, Raw: events.Position{Topic: events.TopicRawSES, Partition: 2, Offset: 78}, Packed: []byte{1, 0, 0, 0, 0},
+	}
+}
+
+func callEvent() events.Call {
+	three := 3
+	return events.Call{
+		EventID: "twilio/AC1/call.status/CA1:completed", Receipt: recpt, Kind: events.KindCall, Provider: events.Twilio, Org: org, Row: row,
+		ResolvedBy: "resource", ProviderID: "CA1", MessageID: string(row), ParentID: "CA0", Account: "AC1", Direction: events.Outbound,
+		From: "+15550100001", To: "+15550100002", CampaignID: "c1", CustomerID: "p1", Status: "completed", ErrorCode: "200", Sequence: &three,
+		Facts: []facts.Fact{{Name: facts.Duration, Value: "42"}},
+		Recording: &events.Recording{
+			ProviderID: "RE1", Status: "completed", ErrorCode: "1", Duration: 40, Channels: 2, Source: "DialVerb", Track: "both",
+			Location: "https://example.com/RE1", StartedAt: &at,
+		},
+		OccurredAt: &at, SentAt: &at, ReceivedAt: soon,
+		Raw: events.Position{Topic: events.TopicRawTwilio, Partition: 2, Offset: 79}, Packed: []byte{1, 0, 0, 0, 0},
+	}
+}
+
 func billingEvent() events.Billing {
 	return events.Billing{
 		EventID: "stripe/live/stripe.event/evt_1", Receipt: recpt, StripeID: "evt_1", Mode: "live",
@@ -66,8 +93,8 @@ func sendRecord() events.Send {
 	}
 }
 
-func messageStatus() events.MessageStatus {
-	return events.MessageStatus{
+func messageStatus() events.Status {
+	return events.Status{
 		Org: org, ID: row, MessageID: string(row), ProviderID: "SM1", Channel: events.SMS, CampaignID: "c1", CustomerID: "p1",
 		Status: "undelivered", ErrorCode: "30003", ErrorClass: "unreachable", Version: 3, OccurredAt: &at, ReceivedAt: soon,
 	}
@@ -86,7 +113,13 @@ func campaignStatus() events.CampaignStatus {
 func TestWireForms(t *testing.T) {
 	t.Parallel()
 	raw, message, billing, send := rawEvent(), messageEvent(), billingEvent(), sendRecord()
+	email, call := emailEvent(), callEvent()
 	status, campaign := messageStatus(), campaignStatus()
+	emailStatus, callStatus := status, status
+	emailStatus.Channel, callStatus.Channel = events.Email, events.Voice
+	emailStatus.Recipients = []events.RecipientStatus{{ID: string(org), Status: "delivered"}, {ID: string(row), Status: "bounced_permanent", ErrorCode: "5.1.1", ErrorClass: "unknown"}}
+	completed := campaign
+	completed.CompletedAt, completed.Overdue = &soon, 1
 	intended := events.Send{Org: org, Channel: events.Email, Provider: events.SES, MessageID: string(row), Status: events.Intended, Receipt: recpt, ReceivedAt: at}
 	signer := events.ConfigSigner{
 		Provider: "twilio", Name: "AC1",
@@ -112,11 +145,16 @@ func TestWireForms(t *testing.T) {
 	for name, record := range map[string]func() (events.Record, error){
 		"raw":              func() (events.Record, error) { return raw.Record(), nil },
 		"message":          message.Record,
+		"email":            email.Record,
+		"call":             call.Record,
 		"billing":          billing.Record,
 		"send":             send.Record,
 		"send_intended":    intended.Record,
 		"status_message":   status.Record,
+		"status_email":     emailStatus.Record,
+		"status_call":      callStatus.Record,
 		"status_campaign":  campaign.Record,
+		"status_completed": completed.Record,
 		"config_signer":    config(signer.Key(), &signer),
 		"config_sender":    config(sender.Key(), &sender),
 		"config_tombstone": config(sender.Key(), nil),

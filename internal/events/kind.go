@@ -8,6 +8,14 @@ const (
 	KindMessageStatus Kind = "message.status"   // an outbound message changed status
 	KindMessage       Kind = "message.received" // somebody wrote to one of our senders
 	KindSend          Kind = "send"             // a campaign sender recorded a send
+	KindConsent       Kind = "consent"          // somebody opted out or in, at a sender that organisations share
+	KindEmail         Kind = "email.event"      // what became of an e-mail
+	KindCall          Kind = "call.status"      // a call changed status, either direction
+	KindCallInbound   Kind = "call.received"    // somebody called one of our numbers
+	KindDial          Kind = "call.dial"        // the result of a dialled leg
+	KindRecording     Kind = "call.recording"   // a recording changed status
+	KindContact       Kind = "contact.event"    // Amazon Connect: a contact moved on
+	KindContactRecord Kind = "contact.record"   // Amazon Connect: the record of a contact
 	KindStripe        Kind = "stripe.event"     // whatever Stripe has to say
 )
 

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"time"
 
+	"waybill/internal/facts"
 	"waybill/internal/fault"
 )
 
-// Message is one event about one message, resolved to its organisation: the
-// body of a record on the messages topic. It is what a callback or a send
-// record says, in Waybill's own words; providers are not told apart any more.
+// Message is one event about one message, SMS, WhatsApp or e-mail, resolved to
+// its organisation: the body of a record on the messages topic. It is what a
+// callback or a send record says, in Waybill's own words; providers are not
+// told apart any more.
 type Message struct {
 	EventID    EventID   `json:"event_id"`
 	Receipt    ReceiptID `json:"receipt_id"`
@@ -33,8 +35,11 @@ type Message struct {
 	CampaignID string    `json:"campaign_id,omitempty"`
 	CustomerID string    `json:"customer_id,omitempty"`
 
-	Status    string `json:"status"`
+	Status    string `json:"status"` // "" = the event tells facts alone
 	ErrorCode string `json:"error_code,omitempty"` // as given
+
+	Recipients []Recipient  `json:"recipients,omitempty"` // e-mail: whom the event is about
+	Facts      []facts.Fact `json:"facts,omitempty"`
 
 	OccurredAt *time.Time `json:"occurred_at,omitempty"` // the provider's clock, if it sent one
 	SentAt     *time.Time `json:"sent_at,omitempty"`     // send records: when the sender called the provider
@@ -43,6 +48,13 @@ type Message struct {
 	Replay bool     `json:"-"`   // below what was applied: known ones are only published again
 	Raw    Position `json:"raw"` // where the raw record lies
 	Packed []byte   `json:"-"`   // the raw record itself, so that a held event can be replayed
+}
+
+// Recipient is one of those whom an event of an e-mail is about: the event's
+// status holds for each of them.
+type Recipient struct {
+	Address   string `json:"address"`
+	ErrorCode string `json:"error_code,omitempty"` // as given, of this recipient
 }
 
 // headerPacked carries the packed raw record beside the parsed body.
@@ -65,7 +77,7 @@ func (m *Message) Record() (Record, error) {
 // DecodeMessage reads a record of the messages topic. Errors are of class Invalid.
 func DecodeMessage(r *Record) (Message, error) {
 	var m Message
-	if err := decode(r, TypeMessage, &m); err != nil {
+	if err := decode(r, &m, TypeMessage); err != nil {
 		return m, err
 	}
 	m.Packed = packed(r)
@@ -92,8 +104,8 @@ func packed(r *Record) []byte {
 	return nil
 }
 
-func decode(r *Record, typ string, into any) error {
-	if err := expect(r, typ); err != nil {
+func decode(r *Record, into any, types ...string) error {
+	if err := expect(r, types...); err != nil {
 		return err
 	}
 	if err := json.Unmarshal(r.Value, into); err != nil {

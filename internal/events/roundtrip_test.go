@@ -58,7 +58,7 @@ func TestRoundTrips(t *testing.T) {
 		want := messageStatus()
 		r, err := want.Record()
 		require.NoError(t, err)
-		got, err := events.DecodeMessageStatus(&r)
+		got, err := events.DecodeStatus(&r)
 		require.NoError(t, err)
 		require.Empty(t, cmp.Diff(want, got))
 		again, err := want.Record()
@@ -148,8 +148,10 @@ func TestDecodersRefuse(t *testing.T) {
 	decoders := map[string]func(*events.Record) error{
 		events.TypeRaw:            func(r *events.Record) error { _, err := events.DecodeRaw(r); return err },
 		events.TypeMessage:        func(r *events.Record) error { _, err := events.DecodeMessage(r); return err },
+		events.TypeCall:           func(r *events.Record) error { _, err := events.DecodeCall(r); return err },
 		events.TypeBilling:        func(r *events.Record) error { _, err := events.DecodeBilling(r); return err },
-		events.TypeMessageStatus:  func(r *events.Record) error { _, err := events.DecodeMessageStatus(r); return err },
+		events.TypeMessageStatus:  func(r *events.Record) error { _, err := events.DecodeStatus(r); return err },
+		events.TypeCallStatus:     func(r *events.Record) error { _, err := events.DecodeStatus(r); return err },
 		events.TypeCampaignStatus: func(r *events.Record) error { _, err := events.DecodeCampaignStatus(r); return err },
 	}
 	const leak = "+15550100002"
@@ -168,7 +170,7 @@ func TestDecodersRefuse(t *testing.T) {
 			require.NotContains(t, err.Error(), leak)
 		}
 	}
-	for _, typ := range []string{events.TypeMessage, events.TypeBilling} {
+	for _, typ := range []string{events.TypeMessage, events.TypeCall, events.TypeBilling} {
 		err := decoders[typ](&events.Record{Headers: []events.Header{{Key: "ce_type", Value: []byte(typ)}}, Value: []byte(`{}`)})
 		require.Equal(t, "missing_attribute", fault.ReasonOf(err), typ)
 	}
@@ -202,8 +204,8 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		for _, err := range []error{
-			second(events.DecodeRaw(&r)), second(events.DecodeMessage(&r)), second(events.DecodeBilling(&r)),
-			second(events.DecodeSend(&r)), second(events.DecodeMessageStatus(&r)), second(events.DecodeCampaignStatus(&r)),
+			second(events.DecodeRaw(&r)), second(events.DecodeMessage(&r)), second(events.DecodeCall(&r)), second(events.DecodeBilling(&r)),
+			second(events.DecodeSend(&r)), second(events.DecodeStatus(&r)), second(events.DecodeCampaignStatus(&r)),
 		} {
 			require.True(t, err == nil || fault.ClassOf(err) == fault.Invalid, "%v", err)
 		}

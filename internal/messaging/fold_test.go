@@ -37,9 +37,9 @@ func sent(after time.Duration, status string) *events.Message {
 }
 
 // fold applies the events in their order and returns the row and each step.
-func fold(es ...*events.Message) (messaging.Message, []messaging.Step) {
+func fold(es ...*events.Message) (messaging.Message, []events.Step) {
 	var m messaging.Message
-	steps := make([]messaging.Step, len(es))
+	steps := make([]events.Step, len(es))
 	exists := false
 	for i, e := range es {
 		m, steps[i] = messaging.Fold(m, exists, e)
@@ -69,8 +69,8 @@ func TestFirstEventMakesTheRow(t *testing.T) {
 		State: state{"queued", ""}, Version: 1, Reached: bits("queued"),
 		Origin: messaging.OriginExternal, ReceivedAt: noon, LastAt: noon,
 	}, m))
-	require.Equal(t, messaging.Step{
-		Outcome: events.Applied, Transition: true, Changed: true, Version: 1, State: state{"queued", ""},
+	require.Equal(t, events.Step{
+		Outcome: events.Applied, Transition: true, Changed: true, Version: 1, Status: "queued", ErrorCode: "",
 	}, s)
 }
 
@@ -80,8 +80,8 @@ func TestRegressionDeliveredDoesNotGoBackToSent(t *testing.T) {
 	m, steps := fold(callback(0, "sent", ""), callback(time.Second, "delivered", ""), callback(time.Minute, "sent", ""))
 	require.Equal(t, state{"delivered", ""}, m.State)
 	require.EqualValues(t, 2, m.Version)
-	require.Equal(t, messaging.Step{
-		Outcome: events.Stale, Changed: true, Version: 2, State: state{"delivered", ""},
+	require.Equal(t, events.Step{
+		Outcome: events.Stale, Changed: true, Version: 2, Status: "delivered", ErrorCode: "",
 	}, steps[2])
 	require.Equal(t, noon.Add(time.Minute), m.LastAt, "a stale event still moves the clock")
 }
@@ -196,7 +196,8 @@ func TestAStatusThatIsNoneIsDead(t *testing.T) {
 	for _, status := range []string{"", "teleported"} {
 		after, s := messaging.Fold(before, true, callback(time.Hour, status, "30003"))
 		require.Empty(t, cmp.Diff(before, after))
-		require.Equal(t, messaging.Step{Outcome: events.Dead, Version: 1, State: state{"sent", ""}}, s)
+		require.Equal(t, events.Step{Outcome: events.Dead, Reason: "unknown_status", Version: 1, Status: "sent", ErrorCode: "",
+	}, s)
 	}
 }
 
@@ -208,7 +209,8 @@ func TestTheSameEventAgainChangesNothing(t *testing.T) {
 	before, _ := fold(e)
 	after, s := messaging.Fold(before, true, e)
 	require.Empty(t, cmp.Diff(before, after))
-	require.Equal(t, messaging.Step{Outcome: events.Stale, Version: 1, State: state{"accepted", ""}}, s)
+	require.Equal(t, events.Step{Outcome: events.Stale, Version: 1, Status: "accepted", ErrorCode: "",
+	}, s)
 }
 
 // PostgreSQL keeps microseconds; a row read back must still equal its event.
@@ -228,9 +230,9 @@ func TestStatusEvent(t *testing.T) {
 	at := noon.Add(500 * time.Millisecond)
 	e.OccurredAt = &at
 	m, steps := fold(sent(0, "accepted"), e)
-	require.Empty(t, cmp.Diff(events.MessageStatus{
+	require.Empty(t, cmp.Diff(events.Status{
 		Org: org, ID: row, MessageID: string(row), ProviderID: "SM1", Channel: events.SMS,
 		CampaignID: "campaign", CustomerID: "customer", Status: "undelivered", ErrorCode: "30003",
 		ErrorClass: messaging.Unreachable, Version: 2, OccurredAt: &at, ReceivedAt: noon.Add(time.Second),
-	}, messaging.StatusEvent(m, e, steps[1])))
+	}, messaging.StatusEvent(&m, e, steps[1])))
 }

@@ -23,7 +23,7 @@ type Story struct {
 	Org          *events.OrgID          `json:"org_id"`   // of the resource; null if global or not known
 	Resource     *history.Resource      `json:"resource"` // the newest of several
 	Events       []history.Event        `json:"events"`   // oldest first, held ones included
-	StatusEvents []events.MessageStatus `json:"status_events"`
+	StatusEvents []events.Status `json:"status_events"`
 	Resources    []history.Resource     `json:"resources,omitempty"` // only when the id stands for several
 	More         bool                   `json:"more,omitempty"`      // older resources or events were left out
 }
@@ -97,7 +97,7 @@ func addresses(id string) []string {
 func tell(found *history.Found) Story {
 	s := Story{
 		Found:  len(found.Resources)+len(found.Events)+len(found.Held) > 0,
-		Events: found.Events, StatusEvents: []events.MessageStatus{}, More: found.More,
+		Events: found.Events, StatusEvents: []events.Status{}, More: found.More,
 	}
 	if s.Events == nil {
 		s.Events = []history.Event{}
@@ -127,8 +127,8 @@ func tell(found *history.Found) Story {
 
 // statusEvents builds the status events of messages anew from their accepted
 // transitions, by message and version.
-func statusEvents(resources []history.Resource, timeline []history.Event) []events.MessageStatus {
-	out := []events.MessageStatus{}
+func statusEvents(resources []history.Resource, timeline []history.Event) []events.Status {
+	out := []events.Status{}
 	for i := range resources {
 		r := &resources[i]
 		if r.Kind != history.SMSMessage {
@@ -140,13 +140,13 @@ func statusEvents(resources []history.Resource, timeline []history.Event) []even
 				out = append(out, statusEvent(r, e))
 			}
 		}
-		slices.SortFunc(out[first:], func(a, b events.MessageStatus) int { return cmp.Compare(a.Version, b.Version) })
+		slices.SortFunc(out[first:], func(a, b events.Status) int { return cmp.Compare(a.Version, b.Version) })
 	}
 	return out
 }
 
-func statusEvent(r *history.Resource, e *history.Event) events.MessageStatus {
-	return events.MessageStatus{
+func statusEvent(r *history.Resource, e *history.Event) events.Status {
+	return events.Status{
 		Org: r.Org, ID: events.RowID(r.ID), MessageID: r.MessageID, ProviderID: r.ProviderID, Channel: r.Channel,
 		CampaignID: r.CampaignID, CustomerID: r.CustomerID,
 		Status: e.RowStatus, ErrorCode: e.RowErrorCode, ErrorClass: messaging.ErrorClass(e.RowErrorCode),

@@ -72,7 +72,7 @@ type messageRow struct {
 
 type timelineEntry struct {
 	e    *events.Message
-	step messaging.Step
+	step events.Step
 }
 
 func (a *messageBatch) apply(ctx context.Context, tx pgx.Tx, group string) error {
@@ -189,7 +189,7 @@ func (a *messageBatch) fold() {
 			row := g.rows[e.Row]
 			after, step := messaging.Fold(row.after, row.exists || row.dirty, e)
 			if step.Outcome == events.Dead {
-				a.held = append(a.held, tenantmap.HeldMessage(e, events.Dead, "unknown_status"))
+				a.held = append(a.held, tenantmap.HeldMessage(e, events.Dead, step.Reason))
 				delete(a.ledger.known, e.EventID)
 				a.res.Outcomes[events.Dead]++
 				continue
@@ -207,7 +207,7 @@ func (a *messageBatch) fold() {
 		// have named the campaign of an earlier transition.
 		for _, t := range g.timeline {
 			if t.step.Transition {
-				a.res.Status = append(a.res.Status, messaging.StatusEvent(g.rows[t.e.Row].after, t.e, t.step))
+				a.res.Status = append(a.res.Status, messaging.StatusEvent(&g.rows[t.e.Row].after, t.e, t.step))
 			}
 		}
 	}
@@ -264,7 +264,7 @@ const selectTransitions = `
 	ORDER BY e.version`
 
 // queueReplay adds the query that rebuilds status events from the timeline.
-func queueReplay(b *pgx.Batch, org events.OrgID, all []replayed, out *[]events.MessageStatus) {
+func queueReplay(b *pgx.Batch, org events.OrgID, all []replayed, out *[]events.Status) {
 	var ids []string
 	var at []time.Time
 	for i := range all {
@@ -276,7 +276,7 @@ func queueReplay(b *pgx.Batch, org events.OrgID, all []replayed, out *[]events.M
 		return
 	}
 	b.Queue(selectTransitions, org, ids, at).Query(func(rows pgx.Rows) error {
-		s := events.MessageStatus{Org: org}
+		s := events.Status{Org: org}
 		_, err := pgx.ForEachRow(rows, []any{
 			&s.ID, &s.MessageID, &s.ProviderID, &s.Channel, &s.CampaignID, &s.CustomerID,
 			&s.Status, &s.ErrorCode, &s.Version, &s.OccurredAt, &s.ReceivedAt,

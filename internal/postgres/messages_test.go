@@ -166,7 +166,7 @@ func TestReplayBringsTheSameStatusEventsBack(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, second.Outcomes)
 	require.Len(t, second.Status, 3)
-	byID := map[string]events.MessageStatus{}
+	byID := map[string]events.Status{}
 	for _, s := range first.Status {
 		byID[s.EventID()] = s
 	}

@@ -137,7 +137,7 @@ func (g *orgGroup) queueTimeline(org events.OrgID, now time.Time, b *pgx.Batch) 
 		said[i], codes[i], by[i] = e.Status, e.ErrorCode, e.ResolvedBy
 		topics[i], partitions[i], offsets[i] = e.Raw.Topic, int32(e.Raw.Partition), e.Raw.Offset //nolint:gosec // a partition number
 		occurred[i], received[i] = e.OccurredAt, e.ReceivedAt
-		statuses[i], errorCodes[i] = t.step.State.Status, t.step.State.ErrorCode
+		statuses[i], errorCodes[i] = t.step.Status, t.step.ErrorCode
 		if t.step.Transition {
 			versions[i] = t.step.Version
 		}

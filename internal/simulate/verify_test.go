@@ -94,7 +94,7 @@ func (rec *record) apply(t *testing.T, e *simulate.Told) {
 		rec.repeats[e.ID] = e.Times - 1
 	}
 	if step.Transition {
-		s := messaging.StatusEvent(after, &m, step)
+		s := messaging.StatusEvent(&after, &m, step)
 		out, err := s.Record()
 		require.NoError(t, err)
 		rec.status = append(rec.status, out)
@@ -288,7 +288,7 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 				}
 			}
 			require.NotEmpty(t, at)
-			s, err := events.DecodeMessageStatus(&rec.status[at[len(at)-1]])
+			s, err := events.DecodeStatus(&rec.status[at[len(at)-1]])
 			require.NoError(t, err)
 			s.Version++ // a gap, or a version that the row never had
 			rec.status[at[len(at)-1]], err = s.Record()

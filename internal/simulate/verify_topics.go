@@ -86,7 +86,7 @@ func (v *verdict) statusEvents(ctx context.Context) error {
 	strangers := int64(0)
 	err := v.Log.Scan(ctx, events.TopicStatusMessages, func(records []events.Record) error {
 		for i := range records {
-			s, err := events.DecodeMessageStatus(&records[i])
+			s, err := events.DecodeStatus(&records[i])
 			if err != nil {
 				return err
 			}
@@ -129,7 +129,7 @@ func (v *verdict) statusEvents(ctx context.Context) error {
 }
 
 // hear takes the next event of a message as a consumer does.
-func (t *tale) hear(s *events.MessageStatus) {
+func (t *tale) hear(s *events.Status) {
 	if s.Version <= t.version {
 		return // a repeat
 	}

@@ -125,7 +125,7 @@ func (s *shop) said() []string {
 	s.t.Helper()
 	var out []string
 	for i := range s.published.records {
-		m, err := events.DecodeMessageStatus(&s.published.records[i])
+		m, err := events.DecodeStatus(&s.published.records[i])
 		require.NoError(s.t, err)
 		out = append(out, fmt.Sprintf("%s v%d %s", m.ProviderID, m.Version, m.Status))
 	}
