@@ -17,6 +17,8 @@ import (
 
 const org = events.OrgID("0d9b1c3e-0000-4000-8000-000000000001")
 
+var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
 var names = []string{"queued", "sent", "delivered"}
 
 // bitName knows three bits.
@@ -50,43 +52,43 @@ func TestCount(t *testing.T) {
 		{
 			"a new message",
 			member{},
-			member{"c", "queued", 0b001},
+			member{Campaign: "c", Status: "queued", Reached: 0b001},
 			campaign.Deltas{cell("c", "queued"): {1, 1}},
 		},
 		{
 			"a transition moves it",
-			member{"c", "queued", 0b001},
-			member{"c", "sent", 0b011},
+			member{Campaign: "c", Status: "queued", Reached: 0b001},
+			member{Campaign: "c", Status: "sent", Reached: 0b011},
 			campaign.Deltas{cell("c", "queued"): {-1, 0}, cell("c", "sent"): {1, 1}},
 		},
 		{
 			"a stale status still counts as reached",
-			member{"c", "delivered", 0b100},
-			member{"c", "delivered", 0b110},
+			member{Campaign: "c", Status: "delivered", Reached: 0b100},
+			member{Campaign: "c", Status: "delivered", Reached: 0b110},
 			campaign.Deltas{cell("c", "sent"): {0, 1}},
 		},
 		{
 			"a campaign known late counts all of the message",
-			member{"", "delivered", 0b101},
-			member{"c", "delivered", 0b111},
+			member{Campaign: "", Status: "delivered", Reached: 0b101},
+			member{Campaign: "c", Status: "delivered", Reached: 0b111},
 			campaign.Deltas{cell("c", "queued"): {0, 1}, cell("c", "sent"): {0, 1}, cell("c", "delivered"): {1, 1}},
 		},
 		{
 			"a campaign that changes",
-			member{"c", "sent", 0b011},
-			member{"a", "sent", 0b011},
+			member{Campaign: "c", Status: "sent", Reached: 0b011},
+			member{Campaign: "a", Status: "sent", Reached: 0b011},
 			campaign.Deltas{
 				cell("c", "queued"): {0, -1}, cell("c", "sent"): {-1, -1},
 				cell("a", "queued"): {0, 1}, cell("a", "sent"): {1, 1},
 			},
 		},
-		{"nothing changed", member{"c", "sent", 0b011}, member{"c", "sent", 0b011}, campaign.Deltas{}},
-		{"no campaign", member{}, member{"", "sent", 0b010}, campaign.Deltas{}},
-		{"no row", member{"c", "", 0b001}, member{"c", "", 0b111}, campaign.Deltas{}},
+		{"nothing changed", member{Campaign: "c", Status: "sent", Reached: 0b011}, member{Campaign: "c", Status: "sent", Reached: 0b011}, campaign.Deltas{}},
+		{"no campaign", member{}, member{Campaign: "", Status: "sent", Reached: 0b010}, campaign.Deltas{}},
+		{"no row", member{Campaign: "c", Status: "", Reached: 0b001}, member{Campaign: "c", Status: "", Reached: 0b111}, campaign.Deltas{}},
 		{
 			"a bit without a name",
-			member{"c", "sent", 0b010},
-			member{"c", "sent", 1<<63 | 0b010},
+			member{Campaign: "c", Status: "sent", Reached: 0b010},
+			member{Campaign: "c", Status: "sent", Reached: 1<<63 | 0b010},
 			campaign.Deltas{},
 		},
 	} {
@@ -149,7 +151,7 @@ func TestProofCount(t *testing.T) {
 	for _, id := range []string{"", "a", "b"} {
 		for _, status := range append([]string{""}, names[:2]...) {
 			for reached := range uint64(4) {
-				all = append(all, member{id, status, reached})
+				all = append(all, member{Campaign: id, Status: status, Reached: reached})
 			}
 		}
 	}
@@ -209,20 +211,30 @@ func TestCountersEqualTheRows(t *testing.T) {
 	t.Parallel()
 	change := rapid.Custom(func(t *rapid.T) member {
 		return member{
-			Campaign: rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "campaign"),
-			Status:   rapid.SampledFrom(append([]string{""}, names...)).Draw(t, "status"),
-			Reached:  rapid.Uint64Range(0, 7).Draw(t, "reached"),
+			Campaign:  rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "campaign"),
+			Status:    rapid.SampledFrom(append([]string{""}, names...)).Draw(t, "status"),
+			Reached:   rapid.Uint64Range(0, 7).Draw(t, "reached"),
+			OpenSince: rapid.SampledFrom([]time.Time{{}, noon, noon.Add(time.Hour)}).Draw(t, "open since"),
 		}
 	})
 	rapid.Check(t, func(t *rapid.T) {
-		rows, counters := map[int]member{}, make(campaign.Deltas)
+		rows, counters, open := map[int]member{}, make(campaign.Deltas), make(campaign.Open)
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
 			id := rapid.IntRange(1, 8).Draw(t, "message")
 			after := change.Draw(t, "after")
 			counters.Count(org, id%3, rows[id], after, bitName)
+			open.Count(org, id%3, rows[id], after)
 			rows[id] = after
 		}
 		require.Empty(t, cmp.Diff(recount(nil, rows), counters))
+
+		want := campaign.Open{}
+		for id, m := range rows {
+			if m.Campaign != "" && !m.OpenSince.IsZero() {
+				want[campaign.Hour{Org: org, Campaign: m.Campaign, Shard: id % 3, Hour: m.OpenSince}]++
+			}
+		}
+		require.Empty(t, cmp.Diff(want, open))
 
 		members := map[string]int64{}
 		for _, m := range rows {
@@ -245,4 +257,16 @@ func TestCountersEqualTheRows(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A message is overdue once it is open for more than a day, to the hour.
+func TestLastOverdue(t *testing.T) {
+	t.Parallel()
+	day := 24 * time.Hour
+	known := noon.Add(59*time.Minute + 59*time.Second)
+	hour := campaign.Since(known)
+	require.Equal(t, noon, hour)
+	for after, overdue := range map[time.Duration]bool{0: false, day - 1: false, day: false, day + time.Hour: true, 2 * day: true} {
+		require.Equal(t, overdue, !hour.After(campaign.LastOverdue(known.Add(after))), after)
+	}
 }

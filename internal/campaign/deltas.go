@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
+	"time"
 
 	"waybill/internal/events"
 )
@@ -11,13 +12,31 @@ import (
 // Member is what a campaign counts of one message. A message without a
 // campaign or without a status (its row does not exist yet) counts nowhere.
 type Member struct {
-	Campaign string
-	Status   string
-	Reached  uint64 // a bit for every status that it ever had
+	Campaign  string
+	Status    string
+	Reached   uint64    // a bit for every status that it ever had
+	OpenSince time.Time // the hour since when it is known, UTC; zero once its status is terminal
 }
 
-// Cell names one counter row. Shards spread a campaign over several rows, so
-// that two workers never wait for each other; see events.Lane.
+// Medium is by what a campaign reaches people. One id may stand for campaigns of
+// several media: a snapshot sums them.
+type Medium int
+
+// The media. Their numbers are part of stored shards and so promises.
+const (
+	SMS Medium = iota
+	Email
+	Voice
+)
+
+// Shard returns the shard of a campaign's counters that a lane of its medium
+// writes, so that no two workers meet on a counter row; see events.Lane.
+func Shard(m Medium, lane int) int { return int(m)*events.Lanes + lane }
+
+// MediumOf returns the medium that a shard belongs to.
+func MediumOf(shard int) Medium { return Medium(shard / events.Lanes) }
+
+// Cell names one counter row. Shards spread a campaign over several rows.
 type Cell struct {
 	Org      events.OrgID
 	Campaign string

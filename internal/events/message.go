@@ -35,7 +35,7 @@ type Message struct {
 	CampaignID string    `json:"campaign_id,omitempty"`
 	CustomerID string    `json:"customer_id,omitempty"`
 
-	Status    string `json:"status"` // "" = the event tells facts alone
+	Status    string `json:"status"`               // "" = the event tells facts alone
 	ErrorCode string `json:"error_code,omitempty"` // as given
 
 	Recipients []Recipient  `json:"recipients,omitempty"` // e-mail: whom the event is about

@@ -81,19 +81,6 @@ type CampaignStatus struct {
 	At          time.Time  `json:"at"`
 }
 
-// CampaignSnapshot is a snapshot with the counter rows that it was read from.
-type CampaignSnapshot struct {
-	CampaignStatus
-	Cells []CampaignCell
-}
-
-// CampaignCell is a counter row and the version that was read.
-type CampaignCell struct {
-	Shard   int
-	Status  string
-	Version int64
-}
-
 // Record returns the snapshot as it stands on the status topic.
 func (s *CampaignStatus) Record() (Record, error) {
 	v, err := json.Marshal(s)

@@ -115,9 +115,9 @@ func TopicNames() []string {
 	return names
 }
 
-// lanes is how many partitions of a domain topic one organisation may occupy:
+// Lanes is how many partitions of a domain topic one organisation may occupy:
 // few enough that its flood leaves the others alone, enough to use more than one worker.
-const lanes = 4
+const Lanes = 4
 
 // Lane returns the lane of a row, 0 to 3: it selects the row's partition within
 // its organisation, and the shard of its campaign's counters, so that no two
@@ -127,7 +127,7 @@ func Lane(id RowID) int {
 	for i := range len(id) {
 		h = (h ^ uint32(id[i])) * 16777619
 	}
-	return int(h % lanes)
+	return int(h % Lanes)
 }
 
 // DomainKey returns the Kafka key of a row's events on a domain topic.

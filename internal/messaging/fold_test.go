@@ -196,8 +196,9 @@ func TestAStatusThatIsNoneIsDead(t *testing.T) {
 	for _, status := range []string{"", "teleported"} {
 		after, s := messaging.Fold(before, true, callback(time.Hour, status, "30003"))
 		require.Empty(t, cmp.Diff(before, after))
-		require.Equal(t, events.Step{Outcome: events.Dead, Reason: "unknown_status", Version: 1, Status: "sent", ErrorCode: "",
-	}, s)
+		require.Equal(t, events.Step{
+			Outcome: events.Dead, Reason: "unknown_status", Version: 1, Status: "sent", ErrorCode: "",
+		}, s)
 	}
 }
 
@@ -209,7 +210,8 @@ func TestTheSameEventAgainChangesNothing(t *testing.T) {
 	before, _ := fold(e)
 	after, s := messaging.Fold(before, true, e)
 	require.Empty(t, cmp.Diff(before, after))
-	require.Equal(t, events.Step{Outcome: events.Stale, Version: 1, Status: "accepted", ErrorCode: "",
+	require.Equal(t, events.Step{
+		Outcome: events.Stale, Version: 1, Status: "accepted", ErrorCode: "",
 	}, s)
 }
 

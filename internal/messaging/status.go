@@ -73,3 +73,7 @@ func BitName(bit int) string {
 	}
 	return ""
 }
+
+// Terminal tells whether the provider has nothing better to report of a message
+// in that status, save read after delivered. A text that is no status is not.
+func Terminal(status string) bool { return byName[status].Terminal }

@@ -19,13 +19,13 @@ type Finder interface {
 
 // Story is everything on record about an id. Its JSON names are promises.
 type Story struct {
-	Found        bool                   `json:"found"`
-	Org          *events.OrgID          `json:"org_id"`   // of the resource; null if global or not known
-	Resource     *history.Resource      `json:"resource"` // the newest of several
-	Events       []history.Event        `json:"events"`   // oldest first, held ones included
-	StatusEvents []events.Status `json:"status_events"`
-	Resources    []history.Resource     `json:"resources,omitempty"` // only when the id stands for several
-	More         bool                   `json:"more,omitempty"`      // older resources or events were left out
+	Found        bool               `json:"found"`
+	Org          *events.OrgID      `json:"org_id"`   // of the resource; null if global or not known
+	Resource     *history.Resource  `json:"resource"` // the newest of several
+	Events       []history.Event    `json:"events"`   // oldest first, held ones included
+	StatusEvents []events.Status    `json:"status_events"`
+	Resources    []history.Resource `json:"resources,omitempty"` // only when the id stands for several
+	More         bool               `json:"more,omitempty"`      // older resources or events were left out
 }
 
 // Bounds of a story: enough for a person to read, few enough to look up at once.

@@ -29,4 +29,4 @@ func RecordIn(ctx context.Context, tx pgx.Tx, sends []tenantmap.Send) ([]tenantm
 func Retryable(err error) bool { return isRetryable(err) }
 
 // SelectTransitions rebuilds status events from the timeline.
-const SelectTransitions = selectTransitions
+var SelectTransitions = smsMessages.replay

@@ -25,14 +25,16 @@ func (db *DB) InOrg(ctx context.Context, org events.OrgID, what string, fn func(
 // inOrgs sends one pipeline in which each organisation's statements follow the
 // setting that limits them to it. queue adds an organisation's statements; it
 // may add none.
-func inOrgs(ctx context.Context, tx pgx.Tx, orgs []events.OrgID, queue func(events.OrgID, *pgx.Batch)) error {
+func inOrgs(ctx context.Context, tx pgx.Tx, orgs []events.OrgID, queue func(events.OrgID, *pgx.Batch) error) error {
 	if len(orgs) == 0 {
 		return nil
 	}
 	b := &pgx.Batch{}
 	for _, org := range orgs {
 		b.Queue(setOrg, org)
-		queue(org, b)
+		if err := queue(org, b); err != nil {
+			return err
+		}
 	}
 	return tx.SendBatch(ctx, b).Close()
 }

@@ -9,14 +9,10 @@ import (
 
 // Campaigns brings out the snapshots of campaigns whose counters changed.
 type Campaigns interface {
-	// Lead runs fn while this process is the one that publishes snapshots,
-	// and returns false at once if another is.
-	Lead(ctx context.Context, fn func(context.Context) error) (bool, error)
-	// Snapshots returns up to limit campaigns that changed since they were
-	// last published.
-	Snapshots(ctx context.Context, limit int, now time.Time) ([]events.CampaignSnapshot, error)
-	// Published takes note that a snapshot is out.
-	Published(ctx context.Context, s *events.CampaignSnapshot) error
+	// Publish hands up to limit snapshots of campaigns that changed since they
+	// were last published to publish, and notes them as published when it
+	// returns nil. It does nothing if another process does this at the moment.
+	Publish(ctx context.Context, limit int, now time.Time, publish func([]events.CampaignStatus) error) (int, error)
 }
 
 const (
@@ -28,32 +24,19 @@ const (
 // crash behind publishing repeats a snapshot under the same id and version.
 func (w *Worker) publishSnapshots(ctx context.Context) error {
 	return w.every(ctx, snapshotEvery, "publishing campaign snapshots", func() error {
-		_, err := w.Campaigns.Lead(ctx, w.snapshotsOnce)
+		n, err := w.Campaigns.Publish(ctx, snapshotBatch, w.Now(), func(list []events.CampaignStatus) error {
+			records := make([]events.Record, len(list))
+			for i := range list {
+				var err error
+				if records[i], err = list[i].Record(); err != nil {
+					return err
+				}
+			}
+			return w.Publisher.Publish(ctx, records...)
+		})
+		w.metrics.snapshots.Add(float64(n))
 		return err
 	})
-}
-
-func (w *Worker) snapshotsOnce(ctx context.Context) error {
-	list, err := w.Campaigns.Snapshots(ctx, snapshotBatch, w.Now())
-	if err != nil || len(list) == 0 {
-		return err
-	}
-	records := make([]events.Record, len(list))
-	for i := range list {
-		if records[i], err = list[i].Record(); err != nil {
-			return err
-		}
-	}
-	if err := w.Publisher.Publish(ctx, records...); err != nil {
-		return err
-	}
-	for i := range list {
-		if err := w.Campaigns.Published(ctx, &list[i]); err != nil {
-			return err
-		}
-	}
-	w.metrics.snapshots.Add(float64(len(list)))
-	return nil
 }
 
 // Timeline makes the days of the timeline ahead of time.
