@@ -17,7 +17,8 @@ func Fold(row Message, exists bool, e *events.Message) (Message, events.Step) {
 	}
 	status, ok := Lookup(e.Status)
 	if !ok {
-		return row, step(events.Dead, reasonUnknownStatus, &row)
+		dead := step(events.Dead, reasonUnknownStatus, &row)
+		return row, dead
 	}
 	after := row
 	after.State = Join(row.State, State{Status: e.Status, ErrorCode: e.ErrorCode})
