@@ -27,7 +27,7 @@ func Fold(row Call, exists bool, e *events.Call) (Call, events.Step) {
 	recorded, moved := record(&after, e)
 	after.report(said) // after the facts, which have a say
 
-	transition := !exists || after.State != row.State
+	transition := after.State != row.State // a row that is new had none
 	if transition {
 		after.Version++
 	}

@@ -101,6 +101,25 @@ func TestFirstEventMakesTheRow(t *testing.T) {
 	require.Equal(t, events.Step{Outcome: events.Applied, Transition: true, Changed: true, Version: 1, Status: "initiated"}, s)
 }
 
+// A stale event may bring nothing but a bit, or a time of the call's or of its
+// recording's. Each must be written.
+func TestWhatAStaleEventMayBring(t *testing.T) {
+	t.Parallel()
+	before := []*events.Call{callback(0, "completed", ""), callback(time.Hour, "completed", ""), recording(time.Minute, "completed")}
+	for name, e := range map[string]*events.Call{
+		"a bit":                        callback(time.Minute, "ringing", ""),
+		"a later time of the call":     callback(2*time.Hour, "completed", ""),
+		"an earlier time of the call":  callback(-time.Hour, "completed", ""),
+		"a later time of a recording":  recording(2*time.Minute, "completed"),
+		"an earlier time of recording": recording(time.Second, "completed"),
+	} {
+		_, steps := fold(append(before, e)...)
+		require.Equal(t, events.Step{Outcome: events.Stale, Changed: true, Version: 1, Status: "completed"}, steps[3], name)
+	}
+	_, steps := fold(append(before, callback(time.Minute, "completed", ""))...)
+	require.Equal(t, events.Step{Outcome: events.Stale, Version: 1, Status: "completed"}, steps[3], "nothing")
+}
+
 // The event answered is best effort; a call that completed without it was
 // waited for as if it still rang.
 func TestRegressionAnsweredMissing(t *testing.T) {
@@ -304,8 +323,10 @@ func TestTheSameEventAgainChangesNothing(t *testing.T) {
 	e := sent(0, "accepted")
 	at := noon.Add(1234567 * time.Nanosecond)
 	e.SentAt, e.OccurredAt, e.ReceivedAt = &at, &at, at
-	e.Recording = recording(0, "completed").Recording
-	e.Recording.StartedAt = &at
+	e.Recording = &events.Recording{
+		ProviderID: "RE1", Status: "completed", ErrorCode: "x", Duration: 42, Channels: 2,
+		Source: "DialVerb", Track: "both", Location: "https://api.example.com/RE1", StartedAt: &at,
+	}
 	before, _ := fold(e)
 	after, s := voice.Fold(before, true, e)
 	require.Empty(t, cmp.Diff(before, after))
