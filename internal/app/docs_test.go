@@ -368,5 +368,7 @@ func TestDocsStatuses(t *testing.T) {
 	}
 	require.Empty(t, byClass, "a class without a meaning on the page")
 	p.table("class | meaning | codes", rows...)
+	sayCalls(t, p)
+	saySubscriptions(p)
 	p.save(t, "statuses.md")
 }

@@ -11,6 +11,7 @@ import (
 
 	"waybill/internal/billing"
 	"waybill/internal/events"
+	"waybill/internal/testkit"
 )
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
@@ -76,6 +77,35 @@ func TestRegressionUpdatedArrivesBeforeCreatedOfTheSameSecond(t *testing.T) {
 	s, _ = fold(created, updated)
 	require.Equal(t, "active", s.Status)
 	require.EqualValues(t, 2, s.Version)
+}
+
+// An update that came before the creation was dropped, for want of a row, and
+// the creation then stood as the last word.
+func TestRegressionASubscriptionUpdatedBeforeCreated(t *testing.T) {
+	t.Parallel()
+	created := event("evt_1", 0, "incomplete", "")
+	created.Type = "customer.subscription.created"
+	for _, second := range []int{0, 1, 3600} {
+		updated := event("evt_2", second, "active", "incomplete")
+		s, steps := fold(updated, created)
+		require.Equal(t, "active", s.Status)
+		require.Equal(t, []bool{true, false}, []bool{steps[0].Transition, steps[1].Transition}, "the update makes the row, the creation changes nothing")
+		require.EqualValues(t, 1, s.Version)
+
+		inOrder, _ := fold(created, updated)
+		inOrder.Version = s.Version
+		require.Empty(t, cmp.Diff(inOrder, s), "the row is that of the right order")
+	}
+}
+
+func TestDiagram(t *testing.T) {
+	t.Parallel()
+	testkit.Golden(t, "life.mmd", []byte(billing.Diagram()))
+	for _, status := range billing.Statuses() {
+		require.Contains(t, billing.Diagram(), " "+status+"\n")
+	}
+	billing.Statuses()[0] = "changed"
+	require.Equal(t, "incomplete", billing.Statuses()[0], "the list is not the caller's")
 }
 
 func TestRegressionThreeUpdatesOfOneSecondInEveryOrder(t *testing.T) {

@@ -1,0 +1,93 @@
+package voice
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"waybill/internal/events"
+)
+
+// Recording is the row of one recording of a call.
+type Recording struct {
+	ProviderID string // RE..., or where a contact's recording lies
+	Status     string // one of RecordingStatuses
+	ErrorCode  string // as given; "" = none
+
+	// What describes it; zero = not known. Where events differ the greatest
+	// number and the smallest text win.
+	Duration int64 // seconds
+	Channels int
+	Source   string
+	Track    string
+	Location string
+
+	// Times, to the millisecond.
+	StartedAt  *time.Time // earliest
+	ReceivedAt time.Time  // earliest
+	LastAt     time.Time  // latest received
+}
+
+// recordingTable lists the statuses of a recording in rank order. A failed or
+// absent recording that is completed after all can be listened to.
+var recordingTable = []string{"in_progress", "absent", "failed", "completed"}
+
+// RecordingStatuses returns the statuses of a recording in rank order; all but
+// the first are terminal. The slice is the caller's own.
+func RecordingStatuses() []string { return slices.Clone(recordingTable) }
+
+func recordingRank(status string) int { return slices.Index(recordingTable, status) }
+
+// JoinRecording merges what two rows of one recording know; the zero row knows
+// nothing. Status and code join as a call's do. Neither argument is modified.
+func JoinRecording(a, b Recording) Recording {
+	a.merge(&b)
+	return a
+}
+
+// merge adds to r what b knows, and reports whether that was news and whether
+// it moved one of the times of receiving.
+func (r *Recording) merge(b *Recording) (news, moved bool) {
+	before := State{r.Status, r.ErrorCode}
+	after := better(before, State{b.Status, b.ErrorCode}, recordingRank)
+	r.Status, r.ErrorCode = after.Status, after.ErrorCode
+	news = slices.Contains([]bool{
+		after != before,
+		smallest(&r.ProviderID, b.ProviderID),
+		greatest(&r.Duration, b.Duration),
+		greatest(&r.Channels, b.Channels),
+		smallest(&r.Source, b.Source),
+		smallest(&r.Track, b.Track),
+		smallest(&r.Location, b.Location),
+		earliest(&r.StartedAt, b.StartedAt),
+	}, true)
+	if !b.ReceivedAt.IsZero() {
+		moved = clock(&r.ReceivedAt, &r.LastAt, b.ReceivedAt)
+	}
+	if !b.LastAt.IsZero() {
+		moved = clock(&r.ReceivedAt, &r.LastAt, b.LastAt) || moved
+	}
+	return news, moved
+}
+
+// record merges the recording that an event is about into its call's.
+func record(c *Call, e *events.Call) (news, moved bool) {
+	said := e.Recording
+	if said == nil {
+		return false, false
+	}
+	at := events.Millis(e.ReceivedAt)
+	r := c.Recordings[said.ProviderID]
+	news, moved = r.merge(&Recording{
+		ProviderID: said.ProviderID, Status: said.Status, ErrorCode: said.ErrorCode,
+		Duration: said.Duration, Channels: said.Channels, Source: said.Source, Track: said.Track, Location: said.Location,
+		StartedAt: millis(said.StartedAt), ReceivedAt: at, LastAt: at,
+	})
+	if news || moved {
+		all := make(map[string]Recording, len(c.Recordings)+1)
+		maps.Copy(all, c.Recordings)
+		all[said.ProviderID] = r
+		c.Recordings = all
+	}
+	return news, moved
+}
