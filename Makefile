@@ -13,7 +13,7 @@ CHECKS   = 2000
 FUZZTIME = 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors proofs fuzz test-crash test-kafka test-load kafka-up \
+.PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors proofs fuzz test-crash test-kafka test-load test-orgs bench-orgs kafka-up \
 	kafka-down generate build module vuln
 
 help: ## show this list
@@ -61,7 +61,13 @@ test-kafka: ## run the bus suite and the processes on a real Apache Kafka; needs
 	@sh scripts/test_kafka.sh
 
 test-load: ## 2,000 callbacks a second on a real Apache Kafka, while things are killed and frozen; takes the machine for 6 minutes
-	@WAYBILL_TEST_KAFKA=$${WAYBILL_TEST_KAFKA:-own} go test -count=1 -timeout 30m -v ./test/cluster -load
+	@WAYBILL_TEST_KAFKA=$${WAYBILL_TEST_KAFKA:-own} go test -count=1 -timeout 30m -v -skip TestManyOrganisations ./test/cluster -load
+
+bench-orgs: ## what row-level security costs, and what many organisations in a batch do
+	go test -run '^$$' -bench . -benchtime 3s -timeout 30m ./bench/isolation
+
+test-orgs: ## 200,000 callbacks for 50 and for 1,000 organisations on a real Apache Kafka, also with workers killed; takes the machine for 12 minutes
+	@WAYBILL_TEST_KAFKA=$${WAYBILL_TEST_KAFKA:-own} go test -count=1 -timeout 40m -v -run TestManyOrganisations ./test/cluster -load
 
 kafka-up: ## start a real Apache Kafka for tests, NODES=3 for three brokers, and print the addresses
 	@scripts/kafka.sh up

@@ -141,14 +141,32 @@ GRANT UPDATE (message_id, provider, provider_id, parent_id, account, direction, 
   status, error_code, version, reported, facts, sent_at, occurred_at, received_at, last_at, updated_at) ON calls TO waybill_worker;
 GRANT UPDATE (status, error_code, duration_seconds, channels, source, track, location, started_at, received_at, last_at) ON call_recordings TO waybill_worker;
 
--- An opt-out at a shared sender is an event without a row; detail keeps what a
--- status event needs beside the row's state, sequence a call's order of events.
+-- An opt-out at a shared sender is an event without a row. What a status event
+-- said beside the row's state must be known when it is published again: detail
+-- keeps the recipients, lacks a bit for each id that was not known at the time.
+-- sequence is a call's own order of events.
 ALTER TABLE events DROP CONSTRAINT events_resource_check;
 ALTER TABLE events ADD CONSTRAINT events_resource_check CHECK (resource IN ('sms_message', 'email_message', 'call', 'consent'));
-ALTER TABLE events ADD COLUMN detail jsonb, ADD COLUMN sequence integer;
+ALTER TABLE events ADD COLUMN detail jsonb, ADD COLUMN lacks smallint NOT NULL DEFAULT 0, ADD COLUMN sequence integer;
 
 ALTER TABLE campaign_counters DROP CONSTRAINT campaign_counters_medium_check;
 ALTER TABLE campaign_counters ADD CONSTRAINT campaign_counters_medium_check CHECK (medium IN ('sms', 'email', 'voice'));
 ALTER TABLE campaign_counters
   ADD COLUMN voice_campaign_id uuid GENERATED ALWAYS AS (CASE WHEN medium = 'voice' THEN campaign_id END) STORED,
   ADD FOREIGN KEY (org_id, voice_campaign_id) REFERENCES voice_campaigns (org_id, id);
+
+-- What events can be about, whatever its kind, for those who ask by id. Whoever
+-- reads it needs the rights and policies of the tables.
+CREATE VIEW resources WITH (security_invoker = true) AS
+  SELECT 'sms_message' AS kind, org_id, id, message_id, provider, provider_id, account, channel, direction, origin,
+    from_address, to_address, service, campaign_id, customer_id, status, error_code, version, reached, '{}'::jsonb AS facts,
+    sent_at, occurred_at, received_at, last_at, updated_at FROM sms_messages
+  UNION ALL
+  SELECT 'email_message', org_id, id, message_id, provider, provider_id, account, 'email', 'outbound', origin,
+    from_address, '', '', campaign_id, customer_id, status, error_code, version, reached, facts,
+    sent_at, occurred_at, received_at, last_at, updated_at FROM email_messages
+  UNION ALL
+  SELECT 'call', org_id, id, message_id, provider, provider_id, account, 'voice', direction, origin,
+    from_address, to_address, '', campaign_id, customer_id, status, error_code, version, reported, facts,
+    sent_at, occurred_at, received_at, last_at, updated_at FROM calls;
+GRANT SELECT ON resources TO waybill_operator, waybill_readonly;

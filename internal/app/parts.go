@@ -131,7 +131,8 @@ func (p *process) startRouter(cfg router.Config, client *kafkabus.Client, db *po
 func (p *process) startWorkers(client *kafkabus.Client, db *postgres.DB) {
 	ledger := postgres.NewLedger(db, events.GroupWorkers)
 	w := worker.New(worker.Options{
-		Ledger: ledger, Messages: postgres.NewMessages(db, events.GroupWorkers), Billing: postgres.NewBilling(db, events.GroupWorkers),
+		Ledger: ledger, Messages: postgres.NewMessages(db, events.GroupWorkers), Calls: postgres.NewCalls(db, events.GroupWorkers),
+		Billing:   postgres.NewBilling(db, events.GroupWorkers),
 		Campaigns: postgres.NewCampaigns(db), Timeline: ledger,
 		Publisher: client, Consumers: consumers{client, workerPace},
 		Log: p.log.With("part", "workers"), Registerer: p.registry, Health: p.health,

@@ -11,4 +11,4 @@ const (
 var RouterTopics = []string{TopicRawTwilio, TopicRawStripe, TopicSends}
 
 // WorkerTopics are what the workers consume.
-var WorkerTopics = []string{TopicMessages, TopicBilling}
+var WorkerTopics = []string{TopicMessages, TopicCalls, TopicBilling}

@@ -19,6 +19,14 @@ const (
 	KindStripe        Kind = "stripe.event"     // whatever Stripe has to say
 )
 
+// Kinds returns every kind.
+func Kinds() []Kind {
+	return []Kind{
+		KindMessageStatus, KindMessage, KindSend, KindConsent, KindEmail, KindCall, KindCallInbound, KindDial, KindRecording,
+		KindContact, KindContactRecord, KindStripe,
+	}
+}
+
 // Channel is how a message travels.
 type Channel string
 

@@ -29,9 +29,12 @@ type Event struct {
 	Version    int64            `json:"version,omitempty"` // of the row behind an accepted transition
 	Resource   string           `json:"resource_id,omitempty"`
 
+	Sequence *int32 `json:"sequence,omitempty"` // a call's own order of events
+
 	// The row's state behind an accepted transition.
-	RowStatus    string `json:"-"`
-	RowErrorCode string `json:"-"`
+	RowStatus     string                   `json:"-"`
+	RowErrorCode  string                   `json:"-"`
+	RowRecipients []events.RecipientStatus `json:"-"`
 }
 
 // SignerOf returns whom an event was verified as: its id begins with the

@@ -14,6 +14,9 @@ import (
 // Kinds of resources.
 const (
 	SMSMessage   = "sms_message"
+	EmailMessage = "email_message"
+	Call         = "call"
+	Consent      = "consent" // what an opt-out at a shared sender is about: no row
 	Subscription = "subscription"
 )
 
@@ -44,4 +47,32 @@ type Resource struct {
 	ReceivedAt time.Time        `json:"received_at"`
 	UpdatedAt  time.Time        `json:"updated_at"`
 	Facts      map[string]any   `json:"facts,omitempty"`
+}
+
+// Tally is what is on record of a fact without a value. Its JSON names are promises.
+type Tally struct {
+	Count int64      `json:"count"`
+	First *time.Time `json:"first,omitempty"`
+	Last  *time.Time `json:"last,omitempty"`
+}
+
+// Recipient is one of an e-mail's. Its JSON names are promises.
+type Recipient struct {
+	ID        string `json:"id"` // as status events name it
+	Address   string `json:"address"`
+	Status    string `json:"status"`
+	ErrorCode string `json:"error_code,omitempty"`
+}
+
+// Recording is one of a call's. Its JSON names are promises.
+type Recording struct {
+	ProviderID string     `json:"provider_id"`
+	Status     string     `json:"status"`
+	ErrorCode  string     `json:"error_code,omitempty"`
+	Duration   int64      `json:"duration_seconds"`
+	Channels   int        `json:"channels,omitempty"`
+	Source     string     `json:"source,omitempty"`
+	Track      string     `json:"track,omitempty"`
+	Location   string     `json:"location,omitempty"`
+	StartedAt  *time.Time `json:"started_at,omitempty"`
 }

@@ -6,10 +6,12 @@ import (
 	"slices"
 	"strings"
 
+	"waybill/internal/email"
 	"waybill/internal/events"
 	"waybill/internal/history"
 	"waybill/internal/messaging"
 	"waybill/internal/tenantmap"
+	"waybill/internal/voice"
 )
 
 // Finder looks up what is on record about an id.
@@ -110,7 +112,7 @@ func tell(found *history.Found) Story {
 	})
 	for i := range found.Resources {
 		r := &found.Resources[i]
-		r.ErrorClass = messaging.ErrorClass(r.ErrorCode)
+		r.ErrorClass = errorClass(r.Kind, r.ErrorCode)
 	}
 	if len(found.Resources) > 0 {
 		s.Resource = &found.Resources[0]
@@ -125,13 +127,13 @@ func tell(found *history.Found) Story {
 	return s
 }
 
-// statusEvents builds the status events of messages anew from their accepted
+// statusEvents builds the status events of messages and calls anew from their accepted
 // transitions, by message and version.
 func statusEvents(resources []history.Resource, timeline []history.Event) []events.Status {
 	out := []events.Status{}
 	for i := range resources {
 		r := &resources[i]
-		if r.Kind != history.SMSMessage {
+		if r.Kind == history.Subscription {
 			continue
 		}
 		first := len(out)
@@ -149,7 +151,20 @@ func statusEvent(r *history.Resource, e *history.Event) events.Status {
 	return events.Status{
 		Org: r.Org, ID: events.RowID(r.ID), MessageID: r.MessageID, ProviderID: r.ProviderID, Channel: r.Channel,
 		CampaignID: r.CampaignID, CustomerID: r.CustomerID,
-		Status: e.RowStatus, ErrorCode: e.RowErrorCode, ErrorClass: messaging.ErrorClass(e.RowErrorCode),
+		Status: e.RowStatus, ErrorCode: e.RowErrorCode, ErrorClass: errorClass(r.Kind, e.RowErrorCode), Recipients: e.RowRecipients,
 		Version: e.Version, OccurredAt: e.OccurredAt, ReceivedAt: e.ReceivedAt,
 	}
+}
+
+// errorClass asks the rules of the channel.
+func errorClass(kind, code string) string {
+	switch kind {
+	case history.SMSMessage:
+		return messaging.ErrorClass(code)
+	case history.EmailMessage:
+		return email.ErrorClass(code)
+	case history.Call:
+		return voice.ErrorClass(code)
+	}
+	return ""
 }

@@ -6,8 +6,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"waybill/internal/email"
 	"waybill/internal/history"
+	"waybill/internal/messaging"
 	"waybill/internal/postgres/dbq"
+	"waybill/internal/voice"
 )
 
 // standings lists where every receipt stands, so far as it was written since a
@@ -39,15 +42,42 @@ func (s *Inspect) Standings(ctx context.Context, since time.Time, fn func(histor
 
 var classes = map[string]history.Class{"final": history.Final, "held": history.HeldNow, "duplicate": history.Duplicate}
 
+// terminal returns the statuses that close a message or call, of every channel.
+// None of them is open in another one.
+func terminal() []string {
+	var all []string
+	for _, s := range messaging.Statuses() {
+		if s.Terminal {
+			all = append(all, s.Name)
+		}
+	}
+	for _, s := range email.Statuses() {
+		if s.Terminal {
+			all = append(all, s.Name)
+		}
+	}
+	for _, s := range voice.Statuses() {
+		if s.Terminal {
+			all = append(all, s.Name)
+		}
+	}
+	return all
+}
+
 // recount compares every campaign's counters with its rows and returns what
-// differs, and how many campaigns there are.
+// differs.
 const recount = `
 	WITH counted AS (
-		SELECT org_id, campaign_id, status, sum(messages) AS n FROM campaign_counters WHERE medium = 'sms' GROUP BY 1, 2, 3),
+		SELECT org_id, campaign_id, medium, status, sum(messages) AS n FROM campaign_counters GROUP BY 1, 2, 3, 4
+		UNION ALL SELECT org_id, campaign_id, 'open', to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:00'), sum(messages) FROM campaign_open GROUP BY 1, 2, hour),
 	recounted AS (
-		SELECT org_id, campaign_id, status, count(*) AS n FROM sms_messages WHERE campaign_id IS NOT NULL GROUP BY 1, 2, 3)
-	SELECT org_id, campaign_id, status, coalesce(c.n, 0)::bigint, coalesce(r.n, 0)::bigint
-	FROM counted c FULL JOIN recounted r USING (org_id, campaign_id, status)
+		SELECT org_id, campaign_id, CASE kind WHEN 'sms_message' THEN 'sms' WHEN 'email_message' THEN 'email' ELSE 'voice' END AS medium, status, count(*) AS n
+		FROM resources WHERE campaign_id IS NOT NULL GROUP BY 1, 2, 3, 4
+		UNION ALL
+		SELECT org_id, campaign_id, 'open', to_char(date_trunc('hour', received_at, 'UTC') AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:00'), count(*)
+		FROM resources WHERE campaign_id IS NOT NULL AND NOT (status = ANY($1)) GROUP BY 1, 2, 4)
+	SELECT org_id, campaign_id, CASE medium WHEN 'open' THEN 'open since ' || status ELSE status END, coalesce(c.n, 0)::bigint, coalesce(r.n, 0)::bigint
+	FROM counted c FULL JOIN recounted r USING (org_id, campaign_id, medium, status)
 	WHERE coalesce(c.n, 0) <> coalesce(r.n, 0)
 	ORDER BY 1, 2, 3`
 
@@ -55,10 +85,10 @@ const recount = `
 // view. It returns how many campaigns there are and every difference.
 func (s *Inspect) Recount(ctx context.Context) (campaigns int, differences []history.Difference, err error) {
 	err = s.db.snapshot(ctx, "recounting campaigns", true, func(tx pgx.Tx, _ *dbq.Queries) error {
-		if err := tx.QueryRow(ctx, "SELECT count(*) FROM sms_campaigns").Scan(&campaigns); err != nil {
+		if err := tx.QueryRow(ctx, "SELECT (SELECT count(*) FROM sms_campaigns) + (SELECT count(*) FROM email_campaigns) + (SELECT count(*) FROM voice_campaigns)").Scan(&campaigns); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, recount)
+		rows, err := tx.Query(ctx, recount, terminal())
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,11 @@ package postgres
 import (
 	"context"
 
+	"waybill/internal/email"
+	"waybill/internal/events"
+	"waybill/internal/messaging"
+	"waybill/internal/voice"
+
 	"github.com/jackc/pgx/v5"
 
 	"waybill/internal/tenantmap"
@@ -30,3 +35,27 @@ func Retryable(err error) bool { return isRetryable(err) }
 
 // SelectTransitions rebuilds status events from the timeline.
 var SelectTransitions = smsMessages.replay
+
+// ReadEmail returns an e-mail as a batch reads it.
+func ReadEmail(ctx context.Context, tx pgx.Tx, org events.OrgID, id events.RowID) (email.Message, error) {
+	return readRow(ctx, tx, org, id, emailMessages.lock)
+}
+
+// ReadCall returns a call as a batch reads it.
+func ReadCall(ctx context.Context, tx pgx.Tx, org events.OrgID, id events.RowID) (voice.Call, error) {
+	return readRow(ctx, tx, org, id, calls.lock)
+}
+
+// ReadSMS returns a message as a batch reads it.
+func ReadSMS(ctx context.Context, tx pgx.Tx, org events.OrgID, id events.RowID) (messaging.Message, error) {
+	return readRow(ctx, tx, org, id, smsMessages.lock)
+}
+
+func readRow[R any](ctx context.Context, tx pgx.Tx, org events.OrgID, id events.RowID, lock func(*pgx.Batch, events.OrgID, []string, func(events.RowID, R))) (R, error) {
+	var row R
+	err := inOrgs(ctx, tx, []events.OrgID{org}, func(org events.OrgID, b *pgx.Batch) error {
+		lock(b, org, []string{string(id)}, func(_ events.RowID, r R) { row = r })
+		return nil
+	})
+	return row, err
+}

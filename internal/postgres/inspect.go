@@ -37,8 +37,8 @@ func (db *DB) snapshot(ctx context.Context, what string, long bool, fn func(pgx.
 	return translate(err, what)
 }
 
-// providersOfMessages are those whose ids the rows of sms_messages hold.
-var providersOfMessages = []string{string(events.Twilio)}
+// providersOfRows are those whose ids the rows of messages and calls hold.
+var providersOfRows = []string{string(events.Twilio), string(events.SES), string(events.Connect)}
 
 // Find returns what is on record about an id, in one consistent view.
 func (s *Inspect) Find(ctx context.Context, query history.Query) (history.Found, error) {
@@ -62,7 +62,7 @@ type finder struct {
 	found history.Found
 }
 
-// rowRef names a message's row.
+// rowRef names the row of a message or call.
 type rowRef dbq.RowsByIDRow
 
 func (f *finder) find(ctx context.Context) error {
@@ -71,7 +71,7 @@ func (f *finder) find(ctx context.Context) error {
 		return err
 	}
 	f.orgs = orgs
-	refs, err := f.messages(ctx)
+	refs, err := f.rows(ctx)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (f *finder) find(ctx context.Context) error {
 		refs, f.found.More = refs[:f.query.Resources], true
 	}
 	for _, ref := range refs {
-		if err := f.message(ctx, ref); err != nil {
+		if err := f.resource(ctx, ref); err != nil {
 			return err
 		}
 	}
@@ -91,8 +91,8 @@ func (f *finder) find(ctx context.Context) error {
 	return f.held(ctx)
 }
 
-// messages finds the rows that the id stands for, whichever kind of id it is.
-func (f *finder) messages(ctx context.Context) ([]rowRef, error) {
+// rows finds the rows that the id stands for, whichever kind of id it is.
+func (f *finder) rows(ctx context.Context) ([]rowRef, error) {
 	id := f.query.ID
 	var refs []rowRef
 	if f.query.UUID != "" {
@@ -105,7 +105,7 @@ func (f *finder) messages(ctx context.Context) ([]rowRef, error) {
 		f.found.Many = len(members) > 0
 		return appendRefs(refs, members), err
 	}
-	rows, err := f.RowsByProviderID(ctx, dbq.RowsByProviderIDParams{Orgs: f.orgs, Providers: providersOfMessages, ProviderID: id})
+	rows, err := f.RowsByProviderID(ctx, dbq.RowsByProviderIDParams{Orgs: f.orgs, Providers: providersOfRows, ProviderID: id})
 	refs = appendRefs(refs, rows)
 	if err != nil || len(refs) > 0 {
 		return refs, err
@@ -136,10 +136,10 @@ func (f *finder) rowOfEvent(ctx context.Context, id string) ([]rowRef, error) {
 	}
 	if final.OrgID != nil {
 		row, err := f.RowOfEvent(ctx, dbq.RowOfEventParams{OrgID: *final.OrgID, EventID: id, AppliedAt: final.AppliedAt})
-		if err == nil {
-			return []rowRef{{OrgID: *final.OrgID, ID: row}}, nil
+		if err == nil && row.Resource != history.Consent {
+			return []rowRef{{Kind: row.Resource, OrgID: *final.OrgID, ID: row.RowID}}, nil
 		}
-		if !errors.Is(err, pgx.ErrNoRows) {
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return nil, err
 		}
 	}
@@ -147,20 +147,50 @@ func (f *finder) rowOfEvent(ctx context.Context, id string) ([]rowRef, error) {
 	return nil, nil
 }
 
-// message adds a message's row and its events.
-func (f *finder) message(ctx context.Context, ref rowRef) error {
-	row, err := f.MessageByRow(ctx, dbq.MessageByRowParams{OrgID: ref.OrgID, ID: ref.ID})
+// resource adds the row of a message or call and its events.
+func (f *finder) resource(ctx context.Context, ref rowRef) error {
+	row, err := f.ResourceByRow(ctx, dbq.ResourceByRowParams{OrgID: ref.OrgID, ID: ref.ID, Kind: ref.Kind})
 	if err != nil {
 		return err
 	}
-	f.found.Resources = append(f.found.Resources, messageResource(row))
-	f.query.Keys = append(f.query.Keys, keysOfMessage(row)...)
-	timeline, err := f.TimelineOfRow(ctx, dbq.TimelineOfRowParams{OrgID: ref.OrgID, RowID: ref.ID, Most: int32(f.query.Events)}) //nolint:gosec // a small constant
+	r, err := resourceOf(row)
+	if err != nil {
+		return err
+	}
+	if err := f.parts(ctx, ref, &r); err != nil {
+		return err
+	}
+	f.found.Resources = append(f.found.Resources, r)
+	f.query.Keys = append(f.query.Keys, keysOfResource(row)...)
+	timeline, err := f.TimelineOfRow(ctx, dbq.TimelineOfRowParams{OrgID: ref.OrgID, RowID: ref.ID, Resource: ref.Kind, Most: int32(f.query.Events)}) //nolint:gosec // a small constant
 	f.found.More = f.found.More || len(timeline) == f.query.Events
 	for _, e := range timeline {
-		f.found.Events = append(f.found.Events, timelineEvent(e))
+		event, err := timelineEvent(e)
+		if err != nil {
+			return err
+		}
+		f.found.Events = append(f.found.Events, event)
 	}
 	return err
+}
+
+// parts adds what a resource is made of to its facts.
+func (f *finder) parts(ctx context.Context, ref rowRef, r *history.Resource) error {
+	switch ref.Kind {
+	case history.EmailMessage:
+		rows, err := f.RecipientsOf(ctx, dbq.RecipientsOfParams{OrgID: ref.OrgID, EmailID: ref.ID})
+		if len(rows) > 0 {
+			r.Facts["recipients"] = recipientsOf(rows)
+		}
+		return err
+	case history.Call:
+		rows, err := f.RecordingsOf(ctx, dbq.RecordingsOfParams{OrgID: ref.OrgID, CallID: ref.ID})
+		if len(rows) > 0 {
+			r.Facts["recordings"] = recordingsOf(rows)
+		}
+		return err
+	}
+	return nil
 }
 
 // billing adds Stripe's subscriptions and events: by their own id, their
@@ -233,7 +263,7 @@ func (f *finder) repeats(ctx context.Context) error {
 	return err
 }
 
-func appendRefs[R ~struct{ OrgID, ID string }](refs []rowRef, rows []R) []rowRef {
+func appendRefs[R ~struct{ Kind, OrgID, ID string }](refs []rowRef, rows []R) []rowRef {
 	for _, r := range rows {
 		refs = append(refs, rowRef(r))
 	}

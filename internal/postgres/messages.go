@@ -34,7 +34,12 @@ var messageDomain = &domain[events.Message]{
 	},
 	held: tenantmap.HeldMessage,
 	parts: func() []part[events.Message] {
-		return []part[events.Message]{newRowSet(smsMessages)}
+		return []part[events.Message]{newRowSet(smsMessages), newRowSet(emailMessages)}
 	},
-	part: func(*events.Message) int { return 0 },
+	part: func(e *events.Message) int {
+		if e.Channel == events.Email {
+			return 1
+		}
+		return 0
+	},
 }

@@ -175,6 +175,22 @@ func TestReplayBringsTheSameStatusEventsBack(t *testing.T) {
 	}
 }
 
+// A status event that was published before its message had a provider's id, or a
+// campaign, comes again as it was.
+func TestReplayDoesNotKnowMoreThanTheFirstTime(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	intended := d.status(d.orgA, 1, events.Intended, "", 0)
+	intended.ProviderID = ""
+	first := d.apply(t, intended)
+	d.apply(t, d.sent(d.orgA, 1))
+	intended.Replay = true
+	again, err := d.messages.Apply(t.Context(), d.fence(0), []events.Message{intended})
+	require.NoError(t, err)
+	require.Empty(t, first.Status[0].ProviderID)
+	require.Empty(t, cmp.Diff(records(t, first.Status), records(t, again.Status)))
+}
+
 func TestReplayAppliesWhatIsMissing(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)

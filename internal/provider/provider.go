@@ -87,6 +87,7 @@ type Parsed struct {
 	// Exactly one of the following is set; its ids, receipt, times of receipt
 	// and positions are filled in by the router.
 	Message *events.Message
+	Call    *events.Call
 	Billing *events.Billing
 }
 

@@ -35,8 +35,7 @@ func (r *Router) record(ctx context.Context, records []events.Record) error {
 			held = append(held, s.held())
 			continue
 		}
-		m := s.message()
-		rec, err := m.Record()
+		rec, err := s.resolved()
 		if err != nil {
 			return err
 		}
@@ -57,19 +56,11 @@ func (r *Router) record(ctx context.Context, records []events.Record) error {
 func (r *Router) decode(rec *events.Record) sent {
 	s := sent{rec: rec}
 	var err error
-	s.send, err = events.DecodeSend(rec)
-	switch {
-	case err != nil:
+	if s.send, err = events.DecodeSend(rec); err != nil {
 		s.outcome, s.Reason = events.Dead, fault.ReasonOf(err)
-	case s.send.Channel != events.SMS && s.send.Channel != events.WhatsApp:
-		s.outcome, s.Reason = events.Dead, reasonChannel
 	}
 	return s
 }
-
-// reasonChannel holds sends of channels that no worker applies yet; they can
-// be replayed once one does.
-const reasonChannel = "unsupported_channel"
 
 func (r *Router) enter(ctx context.Context, sends []sent) error {
 	entries := make([]tenantmap.Send, 0, len(sends))
@@ -125,7 +116,28 @@ func entry(s *events.Send) tenantmap.Send {
 	return e
 }
 
-// message returns the send as an event of the message that it is about.
+// resolved returns the send as an event of the message or call that it is about.
+func (s *sent) resolved() (events.Record, error) {
+	if s.send.Channel == events.Voice {
+		c := s.call()
+		return c.Record()
+	}
+	m := s.message()
+	return m.Record()
+}
+
+func (s *sent) call() events.Call {
+	return events.Call{
+		EventID: s.send.ID(), Receipt: s.send.Receipt, Kind: events.KindSend, Provider: s.send.Provider,
+		Org: s.send.Org, Row: s.Row, ResolvedBy: "send",
+		ProviderID: s.send.ProviderID, MessageID: s.send.MessageID, Account: s.send.Account,
+		Direction: events.Outbound, From: s.send.From, To: s.send.To,
+		CampaignID: s.send.CampaignID, CustomerID: s.send.CustomerID,
+		Status: s.send.Status, ErrorCode: s.send.ErrorCode, SentAt: s.send.SentAt, ReceivedAt: s.send.ReceivedAt,
+		Raw: s.rec.Position(), Packed: events.PackReceived(s.rec, s.send.Receipt, s.send.ReceivedAt),
+	}
+}
+
 func (s *sent) message() events.Message {
 	return events.Message{
 		EventID: s.send.ID(), Receipt: s.send.Receipt, Kind: events.KindSend, Provider: s.send.Provider,

@@ -225,6 +225,12 @@ func (it *item) resolved() (events.Record, error) {
 		b.Raw, b.Packed = it.rec.Position(), events.Pack(it.rec)
 		return b.Record()
 	}
+	if c := it.parsed.Call; c != nil {
+		c.EventID, c.Receipt, c.ReceivedAt = it.id, it.raw.Receipt, it.raw.ReceivedAt
+		c.Org, c.Row, c.ResolvedBy = it.Org, it.Row, it.By
+		c.Raw, c.Packed = it.rec.Position(), events.Pack(it.rec)
+		return c.Record()
+	}
 	m := it.parsed.Message
 	m.EventID, m.Receipt, m.ReceivedAt = it.id, it.raw.Receipt, it.raw.ReceivedAt
 	m.Org, m.Row, m.ResolvedBy = it.Org, it.Row, it.By

@@ -94,6 +94,18 @@ func HeldMessage(e *events.Message, state events.Outcome, reason string) Held {
 	return h
 }
 
+// HeldCall returns a resolved call event in the form in which it waits.
+func HeldCall(e *events.Call, state events.Outcome, reason string) Held {
+	h := Held{
+		EventID: e.EventID, Receipt: e.Receipt, State: state, Reason: reason,
+		Provider: e.Provider, Kind: e.Kind, Signer: e.Account, ReceivedAt: e.ReceivedAt, Raw: e.Raw, Record: e.Packed,
+	}
+	if e.ProviderID != "" {
+		h.Named = ResourceKey(e.Provider, e.ProviderID).String()
+	}
+	return h
+}
+
 // HeldBilling returns a billing event in the form in which it waits.
 func HeldBilling(e *events.Billing, state events.Outcome, reason string) Held {
 	h := Held{

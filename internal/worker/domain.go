@@ -32,6 +32,14 @@ func (w *Worker) messages() domain[events.Message] {
 	}
 }
 
+func (w *Worker) calls() domain[events.Call] {
+	return domain[events.Call]{
+		name: "calls", decode: events.DecodeCall, apply: w.Calls.Apply, held: tenantmap.HeldCall,
+		replay: func(e *events.Call) { e.Replay = true },
+		info:   func(e *events.Call) info { return info{id: e.EventID, org: e.Org} },
+	}
+}
+
 func (w *Worker) billing() domain[events.Billing] {
 	return domain[events.Billing]{
 		name: "billing", decode: events.DecodeBilling, apply: w.Billing.Apply, held: tenantmap.HeldBilling,

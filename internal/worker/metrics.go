@@ -50,7 +50,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		logBehind: counter("waybill_worker_log_behind_total", "Times a partition was refused because its log ends below what was applied. Alarm on any."),
 	}
 	reg.MustRegister(m.events, m.duplicates, m.rows, m.seconds)
-	for _, d := range []string{"messages", "billing"} {
+	for _, d := range []string{"messages", "calls", "billing"} {
 		m.duplicates.WithLabelValues(d)
 		for _, o := range []events.Outcome{events.Applied, events.Stale, events.Ignored} {
 			m.events.WithLabelValues(d, string(o))

@@ -42,6 +42,11 @@ type Messages interface {
 	Apply(ctx context.Context, f bus.Fence, batch []events.Message) (events.Effect, error)
 }
 
+// Calls applies call events.
+type Calls interface {
+	Apply(ctx context.Context, f bus.Fence, batch []events.Call) (events.Effect, error)
+}
+
 // Billing applies Stripe events.
 type Billing interface {
 	Apply(ctx context.Context, f bus.Fence, batch []events.Billing) (events.Effect, error)
@@ -60,6 +65,7 @@ const HealthConsuming = "workers"
 type Options struct {
 	Ledger     Ledger
 	Messages   Messages
+	Calls      Calls
 	Billing    Billing
 	Campaigns  Campaigns
 	Timeline   Timeline
@@ -121,8 +127,11 @@ func (w *Worker) Open(ctx context.Context, a bus.Assignment) (bus.Partition, err
 		next = start
 	}
 	p := position{worker: w, topic: a.Topic, partition: a.Partition, start: start, next: next}
-	if a.Topic == events.TopicBilling {
+	switch a.Topic {
+	case events.TopicBilling:
 		return &partition[events.Billing]{position: p, domain: w.billing()}, nil
+	case events.TopicCalls:
+		return &partition[events.Call]{position: p, domain: w.calls()}, nil
 	}
 	return &partition[events.Message]{position: p, domain: w.messages()}, nil
 }

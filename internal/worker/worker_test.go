@@ -82,7 +82,7 @@ func newShop(t *testing.T) *shop {
 	require.NoError(t, err)
 	ledger := postgres.NewLedger(pool, events.GroupWorkers)
 	s.worker = worker.New(worker.Options{
-		Ledger: ledger, Messages: s.messages, Billing: postgres.NewBilling(pool, events.GroupWorkers),
+		Ledger: ledger, Messages: s.messages, Calls: postgres.NewCalls(pool, events.GroupWorkers), Billing: postgres.NewBilling(pool, events.GroupWorkers),
 		Campaigns: postgres.NewCampaigns(pool), Timeline: ledger, Publisher: s.published,
 		Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Health: obs.NewHealth(),
 	})

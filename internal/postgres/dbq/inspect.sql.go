@@ -118,6 +118,8 @@ const campaignOrgs = `-- name: CampaignOrgs :many
 SELECT s.org_id FROM sms_campaigns s WHERE s.id = $1::uuid AND s.org_id = ANY($2::uuid[])
 UNION
 SELECT e.org_id FROM email_campaigns e WHERE e.id = $1::uuid AND e.org_id = ANY($2::uuid[])
+UNION
+SELECT v.org_id FROM voice_campaigns v WHERE v.id = $1::uuid AND v.org_id = ANY($2::uuid[])
 `
 
 type CampaignOrgsParams struct {
@@ -147,7 +149,7 @@ func (q *Queries) CampaignOrgs(ctx context.Context, arg CampaignOrgsParams) ([]s
 }
 
 const campaignRecount = `-- name: CampaignRecount :many
-SELECT status, count(*) AS messages FROM sms_messages WHERE org_id = $1 AND campaign_id = $2 GROUP BY status
+SELECT status, count(*) AS messages FROM resources WHERE org_id = $1 AND campaign_id = $2 GROUP BY status
 `
 
 type CampaignRecountParams struct {
@@ -160,7 +162,7 @@ type CampaignRecountRow struct {
 	Messages int64
 }
 
-// CampaignRecount counts a campaign's messages anew.
+// CampaignRecount counts a campaign's messages and calls anew.
 func (q *Queries) CampaignRecount(ctx context.Context, arg CampaignRecountParams) ([]CampaignRecountRow, error) {
 	rows, err := q.db.Query(ctx, campaignRecount, arg.OrgID, arg.CampaignID)
 	if err != nil {
@@ -199,73 +201,6 @@ func (q *Queries) FinalEvent(ctx context.Context, eventID string) (EventID, erro
 	return i, err
 }
 
-const messageByRow = `-- name: MessageByRow :one
-SELECT org_id, id, message_id, provider, provider_id, account, channel, direction, origin, from_address, to_address, service,
-  campaign_id, customer_id, status, error_code, version, sent_at, occurred_at, received_at, last_at, updated_at
-FROM sms_messages WHERE org_id = $1 AND id = $2
-`
-
-type MessageByRowParams struct {
-	OrgID string
-	ID    string
-}
-
-type MessageByRowRow struct {
-	OrgID       string
-	ID          string
-	MessageID   *string
-	Provider    string
-	ProviderID  *string
-	Account     string
-	Channel     string
-	Direction   string
-	Origin      string
-	FromAddress string
-	ToAddress   string
-	Service     string
-	CampaignID  *string
-	CustomerID  *string
-	Status      string
-	ErrorCode   string
-	Version     int64
-	SentAt      *time.Time
-	OccurredAt  *time.Time
-	ReceivedAt  time.Time
-	LastAt      time.Time
-	UpdatedAt   time.Time
-}
-
-// MessageByRow returns one message without its text.
-func (q *Queries) MessageByRow(ctx context.Context, arg MessageByRowParams) (MessageByRowRow, error) {
-	row := q.db.QueryRow(ctx, messageByRow, arg.OrgID, arg.ID)
-	var i MessageByRowRow
-	err := row.Scan(
-		&i.OrgID,
-		&i.ID,
-		&i.MessageID,
-		&i.Provider,
-		&i.ProviderID,
-		&i.Account,
-		&i.Channel,
-		&i.Direction,
-		&i.Origin,
-		&i.FromAddress,
-		&i.ToAddress,
-		&i.Service,
-		&i.CampaignID,
-		&i.CustomerID,
-		&i.Status,
-		&i.ErrorCode,
-		&i.Version,
-		&i.SentAt,
-		&i.OccurredAt,
-		&i.ReceivedAt,
-		&i.LastAt,
-		&i.UpdatedAt,
-	)
-	return i, err
-}
-
 const orgIDs = `-- name: OrgIDs :many
 
 SELECT id FROM organizations WHERE $1::uuid IS NULL OR id = $1::uuid
@@ -288,6 +223,101 @@ func (q *Queries) OrgIDs(ctx context.Context, org *string) ([]string, error) {
 			return nil, err
 		}
 		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const recipientsOf = `-- name: RecipientsOf :many
+SELECT id, address, status, error_code FROM email_recipients WHERE org_id = $1 AND email_id = $2 ORDER BY address
+`
+
+type RecipientsOfParams struct {
+	OrgID   string
+	EmailID string
+}
+
+type RecipientsOfRow struct {
+	ID        string
+	Address   string
+	Status    string
+	ErrorCode string
+}
+
+// RecipientsOf returns the recipients of an e-mail.
+func (q *Queries) RecipientsOf(ctx context.Context, arg RecipientsOfParams) ([]RecipientsOfRow, error) {
+	rows, err := q.db.Query(ctx, recipientsOf, arg.OrgID, arg.EmailID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RecipientsOfRow
+	for rows.Next() {
+		var i RecipientsOfRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Address,
+			&i.Status,
+			&i.ErrorCode,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const recordingsOf = `-- name: RecordingsOf :many
+SELECT provider_id, status, error_code, duration_seconds, channels, source, track, location, started_at FROM call_recordings
+WHERE org_id = $1 AND call_id = $2 ORDER BY received_at, provider_id
+`
+
+type RecordingsOfParams struct {
+	OrgID  string
+	CallID string
+}
+
+type RecordingsOfRow struct {
+	ProviderID      string
+	Status          string
+	ErrorCode       string
+	DurationSeconds int64
+	Channels        int32
+	Source          string
+	Track           string
+	Location        string
+	StartedAt       *time.Time
+}
+
+// RecordingsOf returns the recordings of a call.
+func (q *Queries) RecordingsOf(ctx context.Context, arg RecordingsOfParams) ([]RecordingsOfRow, error) {
+	rows, err := q.db.Query(ctx, recordingsOf, arg.OrgID, arg.CallID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RecordingsOfRow
+	for rows.Next() {
+		var i RecordingsOfRow
+		if err := rows.Scan(
+			&i.ProviderID,
+			&i.Status,
+			&i.ErrorCode,
+			&i.DurationSeconds,
+			&i.Channels,
+			&i.Source,
+			&i.Track,
+			&i.Location,
+			&i.StartedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
@@ -325,8 +355,80 @@ func (q *Queries) Repeats(ctx context.Context, eventIds []string) ([]RepeatsRow,
 	return items, nil
 }
 
+const resourceByRow = `-- name: ResourceByRow :one
+SELECT kind, org_id, id, message_id, provider, provider_id, account, channel, direction, origin, from_address, to_address, service,
+  campaign_id, customer_id, status, error_code, version, facts, sent_at, occurred_at, received_at, last_at, updated_at
+FROM resources WHERE org_id = $1 AND id = $2 AND kind = $3::text
+`
+
+type ResourceByRowParams struct {
+	OrgID string
+	ID    string
+	Kind  string
+}
+
+type ResourceByRowRow struct {
+	Kind        string
+	OrgID       string
+	ID          string
+	MessageID   *string
+	Provider    string
+	ProviderID  *string
+	Account     string
+	Channel     string
+	Direction   string
+	Origin      string
+	FromAddress string
+	ToAddress   string
+	Service     string
+	CampaignID  *string
+	CustomerID  *string
+	Status      string
+	ErrorCode   string
+	Version     int64
+	Facts       []byte
+	SentAt      *time.Time
+	OccurredAt  *time.Time
+	ReceivedAt  time.Time
+	LastAt      time.Time
+	UpdatedAt   time.Time
+}
+
+// ResourceByRow returns one message, without its text, or one call.
+func (q *Queries) ResourceByRow(ctx context.Context, arg ResourceByRowParams) (ResourceByRowRow, error) {
+	row := q.db.QueryRow(ctx, resourceByRow, arg.OrgID, arg.ID, arg.Kind)
+	var i ResourceByRowRow
+	err := row.Scan(
+		&i.Kind,
+		&i.OrgID,
+		&i.ID,
+		&i.MessageID,
+		&i.Provider,
+		&i.ProviderID,
+		&i.Account,
+		&i.Channel,
+		&i.Direction,
+		&i.Origin,
+		&i.FromAddress,
+		&i.ToAddress,
+		&i.Service,
+		&i.CampaignID,
+		&i.CustomerID,
+		&i.Status,
+		&i.ErrorCode,
+		&i.Version,
+		&i.Facts,
+		&i.SentAt,
+		&i.OccurredAt,
+		&i.ReceivedAt,
+		&i.LastAt,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
 const rowOfEvent = `-- name: RowOfEvent :one
-SELECT row_id FROM events WHERE org_id = $1 AND event_id = $2 AND applied_at = $3
+SELECT resource, row_id FROM events WHERE org_id = $1 AND event_id = $2 AND applied_at = $3
 `
 
 type RowOfEventParams struct {
@@ -335,17 +437,24 @@ type RowOfEventParams struct {
 	AppliedAt time.Time
 }
 
+type RowOfEventRow struct {
+	Resource string
+	RowID    string
+}
+
 // RowOfEvent returns the row that an event of the timeline is about.
-func (q *Queries) RowOfEvent(ctx context.Context, arg RowOfEventParams) (string, error) {
+func (q *Queries) RowOfEvent(ctx context.Context, arg RowOfEventParams) (RowOfEventRow, error) {
 	row := q.db.QueryRow(ctx, rowOfEvent, arg.OrgID, arg.EventID, arg.AppliedAt)
-	var row_id string
-	err := row.Scan(&row_id)
-	return row_id, err
+	var i RowOfEventRow
+	err := row.Scan(&i.Resource, &i.RowID)
+	return i, err
 }
 
 const rowsByAddress = `-- name: RowsByAddress :many
-SELECT org_id, id FROM sms_messages
-WHERE org_id = ANY($1::uuid[]) AND (from_address = ANY($2::text[]) OR to_address = ANY($2::text[]))
+SELECT kind, org_id, id FROM resources r
+WHERE org_id = ANY($1::uuid[]) AND (from_address = ANY($2::text[]) OR to_address = ANY($2::text[])
+  OR (kind = 'email_message' AND (org_id, id) IN (
+    SELECT e.org_id, e.email_id FROM email_recipients e WHERE e.org_id = ANY($1::uuid[]) AND e.address = ANY($2::text[]))))
 ORDER BY received_at DESC, id LIMIT $3
 `
 
@@ -356,12 +465,13 @@ type RowsByAddressParams struct {
 }
 
 type RowsByAddressRow struct {
+	Kind  string
 	OrgID string
 	ID    string
 }
 
-// RowsByAddress finds the newest messages from or to an address. No index
-// serves it: a large table takes seconds.
+// RowsByAddress finds the newest messages and calls from or to an address. An
+// index serves the recipients of e-mails only: a large table takes seconds.
 func (q *Queries) RowsByAddress(ctx context.Context, arg RowsByAddressParams) ([]RowsByAddressRow, error) {
 	rows, err := q.db.Query(ctx, rowsByAddress, arg.Orgs, arg.Addresses, arg.Most)
 	if err != nil {
@@ -371,7 +481,7 @@ func (q *Queries) RowsByAddress(ctx context.Context, arg RowsByAddressParams) ([
 	var items []RowsByAddressRow
 	for rows.Next() {
 		var i RowsByAddressRow
-		if err := rows.Scan(&i.OrgID, &i.ID); err != nil {
+		if err := rows.Scan(&i.Kind, &i.OrgID, &i.ID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -383,7 +493,7 @@ func (q *Queries) RowsByAddress(ctx context.Context, arg RowsByAddressParams) ([
 }
 
 const rowsByCampaign = `-- name: RowsByCampaign :many
-SELECT org_id, id FROM sms_messages WHERE org_id = ANY($1::uuid[]) AND campaign_id = $2::uuid
+SELECT kind, org_id, id FROM resources WHERE org_id = ANY($1::uuid[]) AND campaign_id = $2::uuid
 ORDER BY received_at DESC, id LIMIT $3
 `
 
@@ -394,11 +504,12 @@ type RowsByCampaignParams struct {
 }
 
 type RowsByCampaignRow struct {
+	Kind  string
 	OrgID string
 	ID    string
 }
 
-// RowsByCampaign finds the newest messages of a campaign.
+// RowsByCampaign finds the newest messages and calls of a campaign.
 func (q *Queries) RowsByCampaign(ctx context.Context, arg RowsByCampaignParams) ([]RowsByCampaignRow, error) {
 	rows, err := q.db.Query(ctx, rowsByCampaign, arg.Orgs, arg.CampaignID, arg.Most)
 	if err != nil {
@@ -408,7 +519,7 @@ func (q *Queries) RowsByCampaign(ctx context.Context, arg RowsByCampaignParams) 
 	var items []RowsByCampaignRow
 	for rows.Next() {
 		var i RowsByCampaignRow
-		if err := rows.Scan(&i.OrgID, &i.ID); err != nil {
+		if err := rows.Scan(&i.Kind, &i.OrgID, &i.ID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -420,9 +531,9 @@ func (q *Queries) RowsByCampaign(ctx context.Context, arg RowsByCampaignParams) 
 }
 
 const rowsByID = `-- name: RowsByID :many
-SELECT org_id, id FROM sms_messages WHERE org_id = ANY($1::uuid[]) AND id = $2::uuid
+SELECT kind, org_id, id FROM resources WHERE org_id = ANY($1::uuid[]) AND id = $2::uuid
 UNION
-SELECT org_id, id FROM sms_messages WHERE org_id = ANY($1::uuid[]) AND message_id = $2::uuid
+SELECT kind, org_id, id FROM resources WHERE org_id = ANY($1::uuid[]) AND message_id = $2::uuid
 `
 
 type RowsByIDParams struct {
@@ -431,11 +542,12 @@ type RowsByIDParams struct {
 }
 
 type RowsByIDRow struct {
+	Kind  string
 	OrgID string
 	ID    string
 }
 
-// RowsByID finds messages by row id or by the sender's own message id.
+// RowsByID finds messages and calls by row id or by the sender's own message id.
 func (q *Queries) RowsByID(ctx context.Context, arg RowsByIDParams) ([]RowsByIDRow, error) {
 	rows, err := q.db.Query(ctx, rowsByID, arg.Orgs, arg.ID)
 	if err != nil {
@@ -445,7 +557,7 @@ func (q *Queries) RowsByID(ctx context.Context, arg RowsByIDParams) ([]RowsByIDR
 	var items []RowsByIDRow
 	for rows.Next() {
 		var i RowsByIDRow
-		if err := rows.Scan(&i.OrgID, &i.ID); err != nil {
+		if err := rows.Scan(&i.Kind, &i.OrgID, &i.ID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -457,7 +569,7 @@ func (q *Queries) RowsByID(ctx context.Context, arg RowsByIDParams) ([]RowsByIDR
 }
 
 const rowsByProviderID = `-- name: RowsByProviderID :many
-SELECT org_id, id FROM sms_messages
+SELECT kind, org_id, id FROM resources
 WHERE org_id = ANY($1::uuid[]) AND provider = ANY($2::text[]) AND provider_id = $3::text
 `
 
@@ -468,11 +580,12 @@ type RowsByProviderIDParams struct {
 }
 
 type RowsByProviderIDRow struct {
+	Kind  string
 	OrgID string
 	ID    string
 }
 
-// RowsByProviderID finds messages by the provider's id.
+// RowsByProviderID finds messages and calls by the provider's id.
 func (q *Queries) RowsByProviderID(ctx context.Context, arg RowsByProviderIDParams) ([]RowsByProviderIDRow, error) {
 	rows, err := q.db.Query(ctx, rowsByProviderID, arg.Orgs, arg.Providers, arg.ProviderID)
 	if err != nil {
@@ -482,7 +595,7 @@ func (q *Queries) RowsByProviderID(ctx context.Context, arg RowsByProviderIDPara
 	var items []RowsByProviderIDRow
 	for rows.Next() {
 		var i RowsByProviderIDRow
-		if err := rows.Scan(&i.OrgID, &i.ID); err != nil {
+		if err := rows.Scan(&i.Kind, &i.OrgID, &i.ID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -546,21 +659,23 @@ func (q *Queries) Subscriptions(ctx context.Context, arg SubscriptionsParams) ([
 }
 
 const timelineOfRow = `-- name: TimelineOfRow :many
-SELECT event_id, receipt_id, row_id, provider, kind, outcome, reason, event_status, event_error, occurred_at, received_at, applied_at,
-  raw_topic, raw_partition, raw_offset, resolved_by, version, status, error_code
-FROM events WHERE org_id = $1 AND row_id = $2
-ORDER BY applied_at DESC, received_at DESC LIMIT $3
+SELECT event_id, receipt_id, resource, row_id, provider, kind, outcome, reason, event_status, event_error, occurred_at, received_at, applied_at,
+  raw_topic, raw_partition, raw_offset, resolved_by, version, status, error_code, detail, sequence
+FROM events WHERE org_id = $1 AND row_id = $2 AND resource = $3
+ORDER BY applied_at DESC, received_at DESC LIMIT $4
 `
 
 type TimelineOfRowParams struct {
-	OrgID string
-	RowID string
-	Most  int32
+	OrgID    string
+	RowID    string
+	Resource string
+	Most     int32
 }
 
 type TimelineOfRowRow struct {
 	EventID      string
 	ReceiptID    string
+	Resource     string
 	RowID        string
 	Provider     string
 	Kind         string
@@ -578,11 +693,18 @@ type TimelineOfRowRow struct {
 	Version      *int64
 	Status       *string
 	ErrorCode    *string
+	Detail       []byte
+	Sequence     *int32
 }
 
 // TimelineOfRow returns the newest events of a row.
 func (q *Queries) TimelineOfRow(ctx context.Context, arg TimelineOfRowParams) ([]TimelineOfRowRow, error) {
-	rows, err := q.db.Query(ctx, timelineOfRow, arg.OrgID, arg.RowID, arg.Most)
+	rows, err := q.db.Query(ctx, timelineOfRow,
+		arg.OrgID,
+		arg.RowID,
+		arg.Resource,
+		arg.Most,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -593,6 +715,7 @@ func (q *Queries) TimelineOfRow(ctx context.Context, arg TimelineOfRowParams) ([
 		if err := rows.Scan(
 			&i.EventID,
 			&i.ReceiptID,
+			&i.Resource,
 			&i.RowID,
 			&i.Provider,
 			&i.Kind,
@@ -610,6 +733,8 @@ func (q *Queries) TimelineOfRow(ctx context.Context, arg TimelineOfRowParams) ([
 			&i.Version,
 			&i.Status,
 			&i.ErrorCode,
+			&i.Detail,
+			&i.Sequence,
 		); err != nil {
 			return nil, err
 		}
