@@ -1,6 +1,7 @@
 package failpoint_test
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,7 +12,9 @@ import (
 
 // Each case kills one process at one point, shows by what is left on record
 // that it died there and nowhere else, and starts another without the point.
-// left looks while nobody has taken the dead one's place.
+// left looks while nobody has taken the dead one's place. A process dies only
+// after it has passed a point some times: by then it has committed offsets, and
+// where its successor begins is a decision.
 var deaths = []struct {
 	service string
 	point   failpoint.Point
@@ -20,7 +23,7 @@ var deaths = []struct {
 	end     func(*house) // what only this death leaves for ever; nil = nothing
 }{
 	{
-		service: "workers", point: failpoint.WorkerBeforeCommit, times: "@3",
+		service: "workers", point: failpoint.WorkerBeforeCommit, times: "@8",
 		left: func(h *house) {
 			next, behind := h.positions(events.GroupWorkers), 0
 			for _, r := range h.routed() {
@@ -32,7 +35,7 @@ var deaths = []struct {
 		},
 	},
 	{
-		service: "workers", point: failpoint.WorkerAfterCommit, times: "@3",
+		service: "workers", point: failpoint.WorkerAfterCommit, times: "@8",
 		left: func(h *house) { require.NotEmpty(h.t, h.unannounced(), "the batch is applied and nobody was told") },
 	},
 	{
@@ -52,7 +55,7 @@ var deaths = []struct {
 		},
 	},
 	{
-		service: "router", point: failpoint.RouterBeforePublish, times: "@3",
+		service: "router", point: failpoint.RouterBeforePublish, times: "@20",
 		left: func(h *house) {
 			standing := h.receipts(events.TopicMessages, events.TopicBilling)
 			for _, held := range h.column("SELECT receipt_id::text FROM held_events") {
@@ -68,7 +71,7 @@ var deaths = []struct {
 		},
 	},
 	{
-		service: "router", point: failpoint.RouterAfterPublish, times: "@3",
+		service: "router", point: failpoint.RouterAfterPublish, times: "@20",
 		left: func(h *house) {
 			require.Positive(h.t, beyond(h.routed(), h.positions(events.GroupRouter)), "something is passed on that no position knows of")
 		},
@@ -123,6 +126,7 @@ func TestKilledBetweenTwoSteps(t *testing.T) {
 			other := map[string]string{"workers": "router", "router": "workers"}[d.service]
 			h.start(other, "")
 			doomed := h.start(d.service, kill(d.point, d.times))
+			doomed.Await("/readyz", http.StatusOK) // or it would find everything at once, in one batch
 			playing := h.play()
 			doomed.AwaitKilled(patience)
 			if d.service == "workers" {
