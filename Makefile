@@ -33,6 +33,7 @@ fmt-check:
 
 vet:
 	go vet $(PACKAGES)
+	go vet -tags failpoint ./internal/failpoint
 
 lint: ## run golangci-lint
 	$(TOOL) golangci-lint run

@@ -144,6 +144,20 @@ func TestCheckFindsViolations(t *testing.T) {
 			want:  "internal/obs: a.go:4 os.Getenv: only cmd/* and internal/config",
 		},
 		{
+			name:  "what no product has",
+			files: map[string]string{"internal/failpoint/on.go": "//go:build failpoint\n\n" + doc + "package p\nimport \"os\"\nvar x = os.Getenv(\"X\")"},
+		},
+		{
+			name:  "the same in every product",
+			files: map[string]string{"internal/failpoint/on.go": "//go:build !failpoint\n\n" + doc + "package p\nimport \"os\"\n\n//go:build failpoint\nvar x = os.Getenv(\"X\")"},
+			want:  "internal/failpoint: on.go:8 os.Getenv: only cmd/* and internal/config",
+		},
+		{
+			name:  "the same in another file",
+			files: map[string]string{"internal/failpoint/off.go": "//go:build failpoint\n\n" + doc + "package p\nimport \"os\"\nvar x = os.Getenv(\"X\")"},
+			want:  "internal/failpoint: off.go:6 os.Getenv: only cmd/* and internal/config",
+		},
+		{
 			name:  "a secret that would print",
 			files: map[string]string{"internal/obs/a.go": doc + "package p\ntype C struct { P string `env:\"X_PASSWORD,required\" doc:\"x\"` }"},
 			want:  "internal/obs: a.go:3 X_PASSWORD is not a config.Secret",

@@ -129,10 +129,24 @@ func (p *Package) add(fsys fs.FS, name, module string) error {
 		into[target] = append(into[target], path.Base(name))
 	}
 	if !isTest {
-		p.Environment = append(p.Environment, environmentUses(set, file)...)
+		if name != trapped || !behind(file, trappedTag) {
+			p.Environment = append(p.Environment, environmentUses(set, file)...)
+		}
 		p.Settings = append(p.Settings, settings(set, file)...)
 	}
 	return nil
+}
+
+// behind tells whether a file is built with a tag alone.
+func behind(file *ast.File, tag string) bool {
+	for _, group := range file.Comments {
+		for _, c := range group.List {
+			if c.Pos() < file.Package && c.Text == "//go:build "+tag {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // documents tells whether a file carries its package's comment. A line that

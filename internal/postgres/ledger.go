@@ -9,6 +9,7 @@ import (
 
 	"waybill/internal/bus"
 	"waybill/internal/events"
+	"waybill/internal/failpoint"
 	"waybill/internal/tenantmap"
 )
 
@@ -157,10 +158,13 @@ func (l *ledger) close(ctx context.Context, tx pgx.Tx, batch []occurrence, final
 	}
 	b = &pgx.Batch{}
 	l.dups.queue(b)
-	if b.Len() == 0 {
-		return nil
+	if b.Len() > 0 {
+		if err := tx.SendBatch(ctx, b).Close(); err != nil {
+			return err
+		}
 	}
-	return tx.SendBatch(ctx, b).Close()
+	failpoint.Reach(failpoint.WorkerBeforeCommit)
+	return nil
 }
 
 // Ledger is the worker's view of what a group has applied.

@@ -47,10 +47,7 @@ func (r *Router) record(ctx context.Context, records []events.Record) error {
 	for i := range sends {
 		r.observeSend(&sends[i])
 	}
-	if len(out) == 0 {
-		return nil
-	}
-	return r.Publisher.Publish(ctx, out...)
+	return r.passOn(ctx, out)
 }
 
 func (r *Router) decode(rec *events.Record) sent {

@@ -8,6 +8,7 @@ import (
 
 	"waybill/internal/bus"
 	"waybill/internal/events"
+	"waybill/internal/failpoint"
 	"waybill/internal/fault"
 	"waybill/internal/tenantmap"
 )
@@ -64,6 +65,9 @@ func (r *Router) releaseOnce(ctx context.Context) (int, error) {
 	}
 	published := r.Publisher.Publish(ctx, records...)
 	released := acknowledged(batch, published, spoilt)
+	if len(released) > 0 {
+		failpoint.Reach(failpoint.RouterAfterRelease)
+	}
 	if err := r.Store.DeleteReleased(ctx, token, released); err != nil {
 		return 0, err
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 
 	"waybill/internal/events"
+	"waybill/internal/failpoint"
 	"waybill/internal/fault"
 	"waybill/internal/provider"
 	"waybill/internal/tenantmap"
@@ -212,10 +213,20 @@ func (r *Router) forward(ctx context.Context, items []item) error {
 		}
 		out = append(out, rec)
 	}
+	return r.passOn(ctx, out)
+}
+
+// passOn publishes events on their domain topics.
+func (r *Router) passOn(ctx context.Context, out []events.Record) error {
 	if len(out) == 0 {
 		return nil
 	}
-	return r.Publisher.Publish(ctx, out...)
+	failpoint.Reach(failpoint.RouterBeforePublish)
+	if err := r.Publisher.Publish(ctx, out...); err != nil {
+		return err
+	}
+	failpoint.Reach(failpoint.RouterAfterPublish)
+	return nil
 }
 
 // resolved returns the event as it goes on.

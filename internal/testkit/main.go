@@ -36,6 +36,9 @@ type run struct {
 // Finally makes Main call fn after the tests, to stop what they shared.
 func Finally(fn func() error) Option { return func(r *run) { r.finally = fn } }
 
+// BuildTags makes [Start] build the commands with these tags, as a comma-separated list.
+func BuildTags(tags string) Option { return func(*run) { commands.tags = tags } }
+
 // NoLeaks makes Main fail when goroutines are left after the tests.
 func NoLeaks(ignored ...goleak.Option) Option {
 	return func(r *run) { r.leaks, r.ignored = true, ignored }

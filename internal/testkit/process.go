@@ -31,6 +31,7 @@ const stopsWithin = 10 * time.Second
 var commands struct {
 	once sync.Once
 	dir  string
+	tags string // to build with
 	err  error
 }
 
@@ -44,7 +45,7 @@ func buildCommands() {
 	if commands.dir, commands.err = os.MkdirTemp("", "waybill-commands-"); commands.err != nil {
 		return
 	}
-	build := exec.CommandContext(context.Background(), "go", "build", "-o", commands.dir, "./cmd/...")
+	build := exec.CommandContext(context.Background(), "go", "build", "-tags", commands.tags, "-o", commands.dir, "./cmd/...")
 	build.Dir = Root()
 	if out, err := build.CombinedOutput(); err != nil {
 		commands.err = fmt.Errorf("building the commands: %w\n%s", err, out)

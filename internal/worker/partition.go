@@ -9,6 +9,7 @@ import (
 
 	"waybill/internal/bus"
 	"waybill/internal/events"
+	"waybill/internal/failpoint"
 	"waybill/internal/fault"
 	"waybill/internal/tenantmap"
 )
@@ -92,6 +93,7 @@ func (p *partition[E]) apply(ctx context.Context, batch []located[E]) error {
 		list[i] = batch[i].event
 	}
 	f := p.fence(batch[len(batch)-1].record.Offset + 1)
+	failpoint.Reach(failpoint.WorkerBeforeApply)
 	began := time.Now()
 	effect, err := p.attempt(ctx, f, list)
 	if len(batch) == 1 && fault.ClassOf(err) == fault.Invalid {
@@ -169,6 +171,7 @@ func (p *position) publish(ctx context.Context, effect events.Effect) error {
 		}
 		records[i] = rec
 	}
+	failpoint.Reach(failpoint.WorkerAfterCommit)
 	if err := p.worker.Publisher.Publish(ctx, records...); err != nil {
 		return fmt.Errorf("publishing status events: %w", err)
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"waybill/internal/failpoint"
 )
 
 const (
@@ -149,6 +151,7 @@ func (c *commits) flush() error {
 	if len(offsets) == 0 {
 		return nil
 	}
+	failpoint.Reach(failpoint.KafkaBeforeCommit)
 	if err := c.gen.CommitOffsets(offsets); err != nil {
 		return err
 	}
