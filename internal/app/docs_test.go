@@ -368,5 +368,6 @@ func TestDocsStatuses(t *testing.T) {
 	}
 	require.Empty(t, byClass, "a class without a meaning on the page")
 	p.table("class | meaning | codes", rows...)
+	emails(t, p)
 	p.save(t, "statuses.md")
 }
