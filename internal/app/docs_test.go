@@ -326,7 +326,7 @@ func (i *inventory) labels(t *testing.T) map[string][]string {
 
 func TestDocsStatuses(t *testing.T) {
 	t.Parallel()
-	p := newPage("Statuses of a message")
+	p := newPage("Statuses")
 	p.say("SMS, MMS and WhatsApp. Twilio's callbacks carry no clock, so the rank decides: of two reports of a message the one of the higher rank is the " +
 		"better, whichever came first. `intended` is Waybill's own, for a message that no provider was asked to send yet.")
 	p.say("```mermaid\n%s```", messaging.Diagram())
@@ -368,6 +368,7 @@ func TestDocsStatuses(t *testing.T) {
 	}
 	require.Empty(t, byClass, "a class without a meaning on the page")
 	p.table("class | meaning | codes", rows...)
+	sayEmails(t, p)
 	sayCalls(t, p)
 	saySubscriptions(p)
 	p.save(t, "statuses.md")
