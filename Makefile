@@ -9,7 +9,8 @@ PACKAGES = ./...
 GOTEST   = go test -p $(P) -timeout $(TIMEOUT)
 P        = 2
 TIMEOUT  = 9m
-CHECKS   = 2000
+CHECKS   = 100000
+CHECKS_SERVER = 2000
 FUZZTIME = 10s
 
 .DEFAULT_GOAL := help
@@ -49,8 +50,8 @@ race:
 vectors: ## replay the providers' recorded requests, print N of N for each
 	@sh scripts/vectors.sh
 
-proofs: ## run every proof: TestProof*, interleavings, and property tests with CHECKS cases (2000)
-	@CHECKS=$(CHECKS) sh scripts/proofs.sh
+proofs: ## run every proof: TestProof*, interleavings, property tests with CHECKS cases (100000), CHECKS_SERVER on servers (2000)
+	@CHECKS=$(CHECKS) CHECKS_SERVER=$(CHECKS_SERVER) sh scripts/proofs.sh
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	@FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh

@@ -1,10 +1,12 @@
 #!/bin/sh
 # Runs the proofs: the tests named TestProof*, which say what they went through,
 # those with "Interleaving" or "WithoutTheLock" in their name, and every test that calls rapid,
-# with CHECKS cases instead of rapid's own 100. They are found in the source, so
-# that a new one cannot be forgotten.
+# with CHECKS cases instead of rapid's own 100, or CHECKS_SERVER where the cases
+# go through a real database or broker. They are found in the source, so that a
+# new one cannot be forgotten.
 set -eu
-checks=${CHECKS:-2000}
+checks=${CHECKS:-100000}
+checks_server=${CHECKS_SERVER:-2000}
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
@@ -25,8 +27,10 @@ cut -d' ' -f1,2 "$tmp/proofs" | sort -u >"$tmp/runs"
 while read -r pkg how; do
 	names=$(awk -v p="$pkg" -v h="$how" '$1 == p && $2 == h { print $3 }' "$tmp/proofs" | paste -sd'|' -)
 	set -- "$pkg"
-	[ "$how" = rapid ] && set -- "$pkg" -rapid.checks="$checks"
-	if ! go test -count=1 -timeout 15m -v -run "^($names)\$" "$@" >"$tmp/out" 2>&1 </dev/null; then
+	n=$checks
+	! grep -qs 'testkit\.Main(' "$pkg"/*_test.go || n=$checks_server
+	[ "$how" = rapid ] && set -- "$pkg" -rapid.checks="$n"
+	if ! go test -count=1 -timeout 60m -v -run "^($names)\$" "$@" >"$tmp/out" 2>&1 </dev/null; then
 		cat "$tmp/out"
 		exit 1
 	fi
