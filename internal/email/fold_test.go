@@ -180,6 +180,9 @@ func TestRegressionComplaintAndOpenAreFactsWithoutAVersion(t *testing.T) {
 	for _, s := range steps[1:] {
 		require.Equal(t, events.Step{Outcome: events.Applied, Changed: true, Version: 1, Status: "delivered"}, s)
 	}
+	m, s := email.Fold(m, true, told(4*time.Second, facts.Complaints, ann, bob))
+	require.Len(t, m.Recipients, 1, "a fact adds nobody")
+	require.False(t, s.Transition)
 }
 
 // If only the first event of a row made it sent, the order would be seen.
@@ -246,9 +249,32 @@ func TestEachRecipientHasItsOwnCode(t *testing.T) {
 	m, _ := fold(e)
 	require.Equal(t, to(map[string]state{ann: {"bounced_permanent", "5.2.2"}, bob: {"bounced_permanent", "general"}}), m.Recipients)
 	require.Equal(t, state{"bounced_permanent", "5.2.2"}, m.State, "the more telling code")
+	e.Recipients[0].ErrorCode, e.Recipients[2].ErrorCode = "5.2.2", ""
+	again, _ := fold(e)
+	require.Empty(t, cmp.Diff(m, again), "whichever of two entries of one person comes first")
 
 	m, _ = fold(callback(0, "bounced_permanent", "5.1.1", ann), callback(0, "bounced_transient", "4.2.2", bob), callback(0, "delivered", "", "cy@example.com"))
 	require.Equal(t, state{"bounced_permanent", "5.1.1"}, m.State, "the code that belongs to the status")
+}
+
+func TestAStaleEventMayMoveWhatIsBehindTheStatus(t *testing.T) {
+	t.Parallel()
+	m, steps := fold(callback(0, "sent", "", ann), callback(0, "sent", ""))
+	require.Equal(t, state{"sent", ""}, m.Own)
+	require.Equal(t, events.Step{Outcome: events.Stale, Changed: true, Version: 1, Status: "sent"}, steps[1])
+}
+
+func TestTimesMoveOneWay(t *testing.T) {
+	t.Parallel()
+	var es []*events.Message
+	for _, d := range []time.Duration{2 * time.Second, time.Second, 3 * time.Second} {
+		e, at := recorded(d, "accepted", ann), noon.Add(d)
+		e.SentAt, e.OccurredAt = &at, &at
+		es = append(es, e)
+	}
+	m, _ := fold(es...)
+	first, last := noon.Add(time.Second), noon.Add(3*time.Second)
+	require.Equal(t, []time.Time{first, last, first, last}, []time.Time{*m.SentAt, *m.OccurredAt, m.ReceivedAt, m.LastAt})
 }
 
 func TestRecipientsKeepTheIDsThatTheStoreGave(t *testing.T) {

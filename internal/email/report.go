@@ -75,9 +75,9 @@ func (m *Message) hear(r report) (noted, moved bool) {
 	m.Own = Join(m.Own, r.own)
 	m.Reached |= r.bit
 	for address, state := range r.named {
-		known, exists := m.Recipients[address]
+		known := m.Recipients[address]
 		better := Recipient{ID: known.ID, State: Join(known.State, state)}
-		if exists && better == known {
+		if better == known {
 			continue
 		}
 		if !moved {
