@@ -1,12 +1,14 @@
 -- E-mails with their recipients, and calls with their recordings. Every key
 -- begins with the organisation, every reference is composite, and row-level
--- security compares one organisation, as in 0005. Campaigns may call now.
+-- security compares one organisation, as in 0005. The primary key is the only
+-- index that is not partial; 0012 says why. Campaigns may call now.
 -- Locks: events and campaign_counters for as long as their rows are read once
 -- to check the wider constraints; the other tables are new.
 -- +goose Up
 SET LOCAL lock_timeout = '5s';
 
-CREATE TABLE voice_campaigns (LIKE sms_campaigns INCLUDING ALL);
+CREATE TABLE voice_campaigns (LIKE sms_campaigns INCLUDING ALL EXCLUDING INDEXES, PRIMARY KEY (org_id, id));
+CREATE UNIQUE INDEX voice_campaigns_external ON voice_campaigns (org_id, external_id) WHERE external_id IS NOT NULL;
 ALTER TABLE voice_campaigns ADD FOREIGN KEY (org_id) REFERENCES organizations (id);
 
 -- own_status and own_error are what was said of the e-mail as a whole; status
@@ -35,10 +37,10 @@ CREATE TABLE email_messages (
   last_at      timestamptz NOT NULL,
   updated_at   timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (org_id, id),
-  UNIQUE (org_id, provider, provider_id),
   FOREIGN KEY (org_id, campaign_id) REFERENCES email_campaigns (org_id, id),
   FOREIGN KEY (org_id, customer_id) REFERENCES customers (org_id, id) ON DELETE SET NULL (customer_id)
 ) WITH (fillfactor = 80);
+CREATE UNIQUE INDEX email_messages_provider ON email_messages (org_id, provider, provider_id) WHERE provider_id IS NOT NULL;
 CREATE INDEX email_messages_campaign ON email_messages (org_id, campaign_id) WHERE campaign_id IS NOT NULL;
 CREATE INDEX email_messages_message ON email_messages (org_id, message_id) WHERE message_id IS NOT NULL;
 
@@ -52,10 +54,9 @@ CREATE TABLE email_recipients (
   status     text NOT NULL,
   error_code text NOT NULL DEFAULT '',
   PRIMARY KEY (org_id, email_id, address),
-  UNIQUE (org_id, id),
   FOREIGN KEY (org_id, email_id) REFERENCES email_messages (org_id, id) ON DELETE CASCADE
 ) WITH (fillfactor = 80);
-CREATE INDEX email_recipients_address ON email_recipients (org_id, address);
+CREATE INDEX email_recipients_address ON email_recipients (org_id, address) WHERE address <> '';
 
 -- reported has a bit for every status that was ever reported; status follows from it.
 CREATE TABLE calls (
@@ -83,10 +84,10 @@ CREATE TABLE calls (
   last_at      timestamptz NOT NULL,
   updated_at   timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (org_id, id),
-  UNIQUE (org_id, provider, provider_id),
   FOREIGN KEY (org_id, campaign_id) REFERENCES voice_campaigns (org_id, id),
   FOREIGN KEY (org_id, customer_id) REFERENCES customers (org_id, id) ON DELETE SET NULL (customer_id)
 ) WITH (fillfactor = 80);
+CREATE UNIQUE INDEX calls_provider ON calls (org_id, provider, provider_id) WHERE provider_id IS NOT NULL;
 CREATE INDEX calls_campaign ON calls (org_id, campaign_id) WHERE campaign_id IS NOT NULL;
 CREATE INDEX calls_message ON calls (org_id, message_id) WHERE message_id IS NOT NULL;
 CREATE INDEX calls_parent ON calls (org_id, parent_id) WHERE parent_id <> '';
@@ -107,11 +108,10 @@ CREATE TABLE call_recordings (
   started_at       timestamptz,
   received_at      timestamptz NOT NULL,
   last_at          timestamptz NOT NULL,
-  PRIMARY KEY (org_id, id),
-  UNIQUE (org_id, provider, provider_id),
+  PRIMARY KEY (org_id, call_id, id),
   FOREIGN KEY (org_id, call_id) REFERENCES calls (org_id, id) ON DELETE CASCADE
 ) WITH (fillfactor = 80);
-CREATE INDEX call_recordings_call ON call_recordings (org_id, call_id);
+CREATE UNIQUE INDEX call_recordings_provider ON call_recordings (org_id, provider, provider_id) WHERE provider_id <> '';
 
 -- +goose StatementBegin
 DO $$

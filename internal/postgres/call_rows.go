@@ -128,12 +128,12 @@ const (
 		FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[], $9::int[],
 			$10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[])
 			AS u(i, c, p, pi, s, ec, du, ch, so, tr, lo, sa, ra, la)
-		ORDER BY i
-		ON CONFLICT (org_id, id) DO UPDATE SET status = excluded.status, error_code = excluded.error_code,
+		ORDER BY c, i
+		ON CONFLICT (org_id, call_id, id) DO UPDATE SET status = excluded.status, error_code = excluded.error_code,
 			duration_seconds = excluded.duration_seconds, channels = excluded.channels, source = excluded.source,
 			track = excluded.track, location = excluded.location, started_at = excluded.started_at,
 			received_at = excluded.received_at, last_at = excluded.last_at
-		WHERE m.org_id = $1 AND m.call_id = excluded.call_id`
+		WHERE m.org_id = $1`
 )
 
 func writeCalls(b *pgx.Batch, org events.OrgID, rows []*row[voice.Call]) error {
@@ -185,7 +185,7 @@ func changedRecordings(org events.OrgID, rows []*row[voice.Call]) []recordingRow
 			}
 		}
 	}
-	slices.SortFunc(all, func(a, b recordingRow) int { return strings.Compare(string(a.id), string(b.id)) })
+	slices.SortFunc(all, func(a, b recordingRow) int { return strings.Compare(string(a.call+a.id), string(b.call+b.id)) })
 	return all
 }
 

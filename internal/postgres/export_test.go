@@ -2,6 +2,10 @@ package postgres
 
 import (
 	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"waybill/internal/email"
 	"waybill/internal/events"
@@ -58,4 +62,28 @@ func readRow[R any](ctx context.Context, tx pgx.Tx, org events.OrgID, id events.
 		return nil
 	})
 	return row, err
+}
+
+// ByKey are statements that look rows up by their keys, with their arguments' types.
+var ByKey = map[string]string{
+	selectMessages: "uuid, uuid[]", selectEmails: "uuid, uuid[]", selectRecipients: "uuid, uuid[]",
+	selectCalls: "uuid, uuid[]", selectRecordings: "uuid, uuid[]", selectKnown: "text[]",
+	smsMessages.replay: "uuid, text[], timestamptz[]", emailMessages.replay: "uuid, text[], timestamptz[]", calls.replay: "uuid, text[], timestamptz[]",
+}
+
+// GenericPlan returns the plan that this pool's connections keep for a statement.
+func (db *DB) GenericPlan(t *testing.T, statement, types string) (lines []string) {
+	t.Helper()
+	conn, err := db.pool.Acquire(t.Context())
+	require.NoError(t, err)
+	defer conn.Release()
+	_, err = conn.Exec(t.Context(), "PREPARE looked("+types+") AS "+statement)
+	require.NoError(t, err)
+	defer func() { _, _ = conn.Exec(t.Context(), "DEALLOCATE looked") }()
+	nulls := strings.TrimSuffix(strings.Repeat("NULL, ", strings.Count(types, ",")+1), ", ")
+	rows, err := conn.Query(t.Context(), "EXPLAIN EXECUTE looked("+nulls+")")
+	require.NoError(t, err)
+	lines, err = pgx.CollectRows(rows, pgx.RowTo[string])
+	require.NoError(t, err)
+	return lines
 }

@@ -85,6 +85,9 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		// Left to itself PostgreSQL plans a look-up in a partitioned table anew
 		// each time, which takes longer than the look-up.
 		params["plan_cache_mode"] = "force_generic_plan"
+		// A plan that was made while a table was small would read all of it
+		// for every key, for as long as nobody counts its rows anew.
+		params["enable_seqscan"] = "off"
 		params["jit"] = "off"
 	}
 	if params["application_name"] == "" {

@@ -454,7 +454,7 @@ const rowsByAddress = `-- name: RowsByAddress :many
 SELECT kind, org_id, id FROM resources r
 WHERE org_id = ANY($1::uuid[]) AND (from_address = ANY($2::text[]) OR to_address = ANY($2::text[])
   OR (kind = 'email_message' AND (org_id, id) IN (
-    SELECT e.org_id, e.email_id FROM email_recipients e WHERE e.org_id = ANY($1::uuid[]) AND e.address = ANY($2::text[]))))
+    SELECT e.org_id, e.email_id FROM email_recipients e WHERE e.org_id = ANY($1::uuid[]) AND e.address = ANY($2::text[]) AND e.address <> '')))
 ORDER BY received_at DESC, id LIMIT $3
 `
 

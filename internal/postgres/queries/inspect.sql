@@ -28,7 +28,7 @@ ORDER BY received_at DESC, id LIMIT @most;
 SELECT kind, org_id, id FROM resources r
 WHERE org_id = ANY(@orgs::uuid[]) AND (from_address = ANY(@addresses::text[]) OR to_address = ANY(@addresses::text[])
   OR (kind = 'email_message' AND (org_id, id) IN (
-    SELECT e.org_id, e.email_id FROM email_recipients e WHERE e.org_id = ANY(@orgs::uuid[]) AND e.address = ANY(@addresses::text[]))))
+    SELECT e.org_id, e.email_id FROM email_recipients e WHERE e.org_id = ANY(@orgs::uuid[]) AND e.address = ANY(@addresses::text[]) AND e.address <> '')))
 ORDER BY received_at DESC, id LIMIT @most;
 
 -- name: ResourceByRow :one
