@@ -32,6 +32,7 @@ type Message struct {
 	Service    string    `json:"service,omitempty"` // messaging service
 	Body       string    `json:"body,omitempty"`    // inbound only
 	Media      []string  `json:"media,omitempty"`   // inbound only: URLs
+	OptOutType string    `json:"opt_out_type,omitempty"` // inbound only: STOP, START or HELP where the provider says so
 	CampaignID string    `json:"campaign_id,omitempty"`
 	CustomerID string    `json:"customer_id,omitempty"`
 
