@@ -25,6 +25,10 @@ func RecordIn(ctx context.Context, tx pgx.Tx, sends []tenantmap.Send) ([]tenantm
 	return record(ctx, tx, sends)
 }
 
+// Indifferent are reads whose result is the same whenever a conversation's
+// parker and recorder run them: neither writes what the other reads there.
+var Indifferent = []string{selectOrgs, selectShared, selectMappings, selectSenders, selectAccounts}
+
 // Retryable tells whether a transaction is tried again.
 func Retryable(err error) bool { return isRetryable(err) }
 

@@ -41,6 +41,9 @@ type Send struct {
 	MessageID  string
 	Account    string
 	SentAt     time.Time // zero if not known
+	// What was written from and to whom, normalised by NormaliseSender; both
+	// "" if nobody can answer it.
+	Sender, Person string
 }
 
 // Entry is what became of a send record.
@@ -73,6 +76,10 @@ func (s *Send) Keys() []Key {
 	}
 	return keys
 }
+
+// Conversation returns the key of the conversation that the send is part of if
+// its sender is shared; false if it is part of none.
+func (s *Send) Conversation() (Key, bool) { return ConversationKey(s.Sender, s.Person) }
 
 // HeldState is how many events are held in a state, and the age of the oldest
 // in seconds.
