@@ -212,6 +212,11 @@ func (r *Router) forward(ctx context.Context, items []item) error {
 		}
 		out = append(out, rec)
 	}
+	told, err := r.tell(ctx, items)
+	if err != nil {
+		return err
+	}
+	out = append(out, told...)
 	if len(out) == 0 {
 		return nil
 	}

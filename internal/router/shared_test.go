@@ -1,0 +1,269 @@
+package router_test
+
+import (
+	"bytes"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"waybill/internal/consent"
+	"waybill/internal/events"
+)
+
+const (
+	sharedNumber = "+15550100005"
+	ann          = "+12025550177"
+	platform     = "AC000000000000000000000000000000ff" // signs for everybody
+)
+
+// newSharedRig is a rig whose two organisations share a number.
+func newSharedRig(t *testing.T) *rig {
+	t.Helper()
+	g := newRig(t)
+	g.exec("INSERT INTO accounts (id, provider, name, platform) VALUES ($1, 'twilio', $2, true)", uuid.NewString(), platform)
+	g.share(g.orgA, 1)
+	g.share(g.orgB, 2)
+	return g
+}
+
+func (g *rig) share(org events.OrgID, slot int) {
+	g.t.Helper()
+	g.exec(`INSERT INTO senders (id, org_id, kind, value, shared, slot, valid)
+		VALUES ($1, $2, 'number', $3, true, int8range($4, $4, '[]'), tstzrange(NULL, NULL))`, uuid.NewString(), org, sharedNumber, slot)
+}
+
+// wrote records what an organisation sent to a person so long ago, and waits
+// until it went through.
+func (g *rig) wrote(org events.OrgID, n int, to string, ago time.Duration, change ...func(*events.Send)) {
+	g.t.Helper()
+	at := time.Now().Add(-ago)
+	s := events.Send{
+		Org: org, Channel: events.SMS, Provider: events.Twilio, ProviderID: sid(n), Status: "accepted", From: sharedNumber, To: to, SentAt: &at,
+		Receipt: events.NewReceiptID(), ReceivedAt: time.Now(),
+	}
+	for _, fn := range change {
+		fn(&s)
+	}
+	rec, err := s.Record()
+	require.NoError(g.t, err)
+	g.publish(rec)
+}
+
+// said is what Ann writes to the shared number.
+func said(n int, body string, extra ...string) events.Record {
+	form := url.Values{
+		"MessageSid": {sid(n)}, "AccountSid": {platform}, "From": {ann}, "To": {sharedNumber}, "Body": {body}, "SmsStatus": {"received"},
+		"FromCity": {"SPRINGFIELD"}, "MediaUrl0": {"https://media.example.com/secret"},
+	}
+	for i := 0; i < len(extra); i += 2 {
+		form.Set(extra[i], extra[i+1])
+	}
+	return raw(platform, events.KindMessage, sid(n), form)
+}
+
+// of takes so many events and returns those of a kind, by organisation.
+func (g *rig) of(kind events.Kind, n int) map[events.OrgID]events.Message {
+	g.t.Helper()
+	out := map[events.OrgID]events.Message{}
+	for range n {
+		if m := next(g, g.messages); m.Kind == kind {
+			out[m.Org] = m
+		}
+	}
+	return out
+}
+
+func (g *rig) counter(name string) int {
+	g.t.Helper()
+	families, err := g.registry.Gather()
+	require.NoError(g.t, err)
+	for _, f := range families {
+		if f.GetName() == name {
+			return int(f.GetMetric()[0].GetCounter().GetValue())
+		}
+	}
+	require.FailNow(g.t, "the counter does not exist")
+	return 0
+}
+
+const consents = "waybill_router_consents_total"
+
+func TestAnAnswerGoesToWhoeverWroteLast(t *testing.T) {
+	t.Parallel()
+	g := newSharedRig(t)
+	g.publish(said(1, "hello?"))
+	g.held(events.Parked, "no_conversation")
+	g.wrote(g.orgA, 11, "+12025550188", time.Hour) // to somebody else
+	g.of(events.KindSend, 1)
+	g.wrote(g.orgA, 12, ann, time.Hour)
+	m := g.of(events.KindMessage, 2)[g.orgA]
+	require.Equal(t, "conversation", m.ResolvedBy)
+	require.Equal(t, "hello?", m.Body)
+	g.held(events.Parked)
+
+	g.wrote(g.orgB, 13, ann, time.Minute)
+	g.of(events.KindSend, 1)
+	g.publish(said(2, "and you?"))
+	require.Equal(t, "and you?", g.of(events.KindMessage, 1)[g.orgB].Body)
+	g.wrote(g.orgA, 14, ann, time.Second)
+	g.of(events.KindSend, 1)
+	g.publish(said(3, "you again"))
+	require.Equal(t, "you again", g.of(events.KindMessage, 1)[g.orgA].Body)
+	require.Zero(t, g.counter(consents), "only a request concerns the others")
+
+	// What never went out is not answered.
+	g.wrote(g.orgB, 15, ann, 0, func(s *events.Send) { s.Status = "failed" })
+	g.of(events.KindSend, 1)
+	g.publish(said(4, "still you"))
+	require.Equal(t, "still you", g.of(events.KindMessage, 1)[g.orgA].Body)
+}
+
+func TestASenderMayLeaveOutTheChannelsPrefix(t *testing.T) {
+	t.Parallel()
+	g := newSharedRig(t)
+	g.exec("UPDATE senders SET value = 'whatsapp:' || value, kind = 'whatsapp'")
+	g.wrote(g.orgB, 11, "+1 202 555 0177", time.Hour, func(s *events.Send) { s.Channel = events.WhatsApp })
+	g.of(events.KindSend, 1)
+	g.publish(said(1, "hi", "From", "whatsapp:"+ann, "To", "whatsapp:"+sharedNumber))
+	require.Equal(t, events.WhatsApp, g.of(events.KindMessage, 1)[g.orgB].Channel)
+}
+
+// STOP reaches every organisation that wrote from the number, and nothing but
+// the word does: not to those that never wrote, not to those for which the
+// account may not speak.
+func TestStopAtASharedNumberConcernsEveryoneThatWrote(t *testing.T) {
+	t.Parallel()
+	g := newSharedRig(t)
+	silent := events.OrgID(uuid.NewString())
+	g.exec("INSERT INTO organizations (id, name) VALUES ($1, 'silent')", silent)
+	g.share(silent, 3)
+	g.wrote(g.orgA, 11, ann, 100*24*time.Hour) // too long ago to be answered
+	g.wrote(g.orgB, 12, ann, time.Minute)
+	g.of(events.KindSend, 2)
+	for i, c := range []struct {
+		body, optOut, word string
+		optedOut           bool
+	}{
+		{" Stop\n", "", "STOP", true},
+		{"unstop", "", "UNSTOP", false},
+		{"basta, my doctor is Dr. Jones", "STOP", "", true},
+		{"yes", "STOP", "YES", true},
+	} {
+		record := said(20+i, c.body, "OptOutType", c.optOut)
+		g.publish(record)
+		var got []events.Message
+		for range 2 {
+			got = append(got, next(g, g.messages))
+		}
+		slices.SortFunc(got, func(a, b events.Message) int { return strings.Compare(string(a.Kind), string(b.Kind)) })
+		told, message := got[0], got[1]
+		require.Equal(t, events.KindMessage, message.Kind)
+		require.Equal(t, g.orgB, message.Org)
+		require.Equal(t, c.body, message.Body)
+		require.Equal(t, c.optOut, message.OptOutType)
+
+		require.Equal(t, events.Message{
+			EventID: events.EventID("twilio/" + platform + "/consent/" + sid(20+i) + ":" + string(g.orgA)), Receipt: message.Receipt,
+			Kind: events.KindConsent, Provider: events.Twilio, Org: g.orgA, Row: events.DeriveRowID(g.orgA, events.Twilio, sid(20+i)),
+			ResolvedBy: "conversation", ProviderID: sid(20 + i), Account: platform, Channel: events.SMS, Direction: events.Inbound,
+			From: ann, To: sharedNumber, Body: c.word, OptOutType: c.optOut, Status: "received",
+			ReceivedAt: message.ReceivedAt, Raw: message.Raw,
+		}, told)
+		whole, err := told.Record()
+		require.NoError(t, err)
+		for _, secret := range []string{"SPRINGFIELD", "media.example.com", "Jones", "basta"} {
+			require.NotContains(t, string(whole.Value), secret)
+			for _, h := range whole.Headers {
+				require.False(t, bytes.Contains(h.Value, []byte(secret)), h.Key)
+			}
+		}
+		of, to := consent.Decisions(&told), consent.Decisions(&message)
+		require.Len(t, of, 1)
+		require.Equal(t, c.optedOut, of[0].OptedOut)
+		of[0].Event = to[0].Event
+		require.Equal(t, to, of, "both decide the same of the same address and sender")
+	}
+	require.Equal(t, 4, g.counter(consents))
+
+	// The account of one organisation speaks for that one alone.
+	g.publish(raw(g.signB, events.KindMessage, sid(30), url.Values{
+		"MessageSid": {sid(30)}, "AccountSid": {g.signB}, "From": {ann}, "To": {sharedNumber}, "Body": {"STOP"},
+	}))
+	require.Equal(t, "STOP", g.of(events.KindMessage, 1)[g.orgB].Body)
+	g.publish(said(31, "no keyword"))
+	g.of(events.KindMessage, 1)
+	require.Equal(t, 4, g.counter(consents))
+}
+
+// A STOP that cannot be placed waits, and concerns everyone once it can.
+func TestAParkedStopConcernsEveryoneOnceItIsReleased(t *testing.T) {
+	t.Parallel()
+	g := newSharedRig(t)
+	g.wrote(g.orgA, 11, ann, 100*24*time.Hour)
+	g.of(events.KindSend, 1)
+	g.publish(said(1, "STOP"))
+	g.held(events.Parked, "no_conversation")
+	g.wrote(g.orgB, 12, ann, time.Minute)
+	kinds := map[events.Kind]events.OrgID{}
+	for range 3 {
+		m := next(g, g.messages)
+		kinds[m.Kind] = m.Org
+	}
+	require.Equal(t, map[events.Kind]events.OrgID{events.KindSend: g.orgB, events.KindMessage: g.orgB, events.KindConsent: g.orgA}, kinds)
+	g.held(events.Parked)
+}
+
+// The same receipt again gives the same events, and reaches whoever was
+// recorded late. Another receipt of an event that is final is a repeat: it is
+// counted, and reaches nobody, whatever has been written since.
+func TestARepeatedStopReachesNobodyNew(t *testing.T) {
+	t.Parallel()
+	g := newSharedRig(t)
+	g.wrote(g.orgA, 11, ann, time.Hour)
+	g.wrote(g.orgB, 12, ann, time.Minute)
+	g.of(events.KindSend, 2)
+	stop := said(1, "STOP")
+	g.publish(stop)
+	take := func(n int) (message events.Message, told []events.EventID) {
+		t.Helper()
+		for range n {
+			m := next(g, g.messages)
+			if m.Kind == events.KindConsent {
+				told = append(told, m.EventID)
+			} else {
+				message = m
+			}
+		}
+		return message, told
+	}
+	first, told := take(2)
+	require.Len(t, told, 1)
+
+	late := events.OrgID(uuid.NewString())
+	g.exec("INSERT INTO organizations (id, name) VALUES ($1, 'late')", late)
+	g.wrote(late, 13, ann, 2*time.Hour)
+	g.of(events.KindSend, 1)
+	g.exec("INSERT INTO event_ids (event_id, receipt_id, org_id, outcome, applied_at) VALUES ($1, $2, $3, 'applied', now())", first.EventID, first.Receipt, first.Org)
+	g.publish(stop)
+	again, toldAgain := take(3)
+	require.Equal(t, first.EventID, again.EventID)
+	require.Equal(t, first.Receipt, again.Receipt)
+	require.Contains(t, toldAgain, told[0])
+	require.Len(t, toldAgain, 2)
+
+	before := g.counter(consents)
+	retry := said(1, "STOP")
+	g.publish(retry)
+	repeat, _ := take(1)
+	require.Equal(t, first.EventID, repeat.EventID)
+	require.NotEqual(t, first.Receipt, repeat.Receipt)
+	g.publish(said(2, "no keyword")) // behind it
+	_, none := take(1)
+	require.Empty(t, none)
+	require.Equal(t, before, g.counter(consents))
+}
