@@ -1,8 +1,9 @@
 -- Who wrote last to whom from a sender that organisations share: whoever did is
--- answered by what that person writes. Routing, so by grants only. An event that
--- waits for a conversation waits under a key of tenant_map, as for everything.
+-- answered by what that person writes. And what each person asked last of such a
+-- sender, STOP or START, for organisations whose send is recorded later. Routing,
+-- so by grants only. The lock of both is the conversation's key in tenant_map.
 -- Rows are written by the router alone, and only for shared senders.
--- Locks: none, the table is new.
+-- Locks: none, the tables are new.
 -- +goose Up
 SET LOCAL lock_timeout = '5s';
 
@@ -16,6 +17,17 @@ CREATE TABLE conversations (
 -- For expiry: what nobody answers for long enough can go.
 CREATE INDEX conversations_last ON conversations (last_outbound_at);
 
-GRANT SELECT, INSERT ON conversations TO waybill_router;
+CREATE TABLE sender_requests (
+  sender      text NOT NULL,
+  person      text NOT NULL,
+  received_at timestamptz NOT NULL,
+  opted_out   boolean NOT NULL,
+  event_id    text NOT NULL,
+  event       jsonb NOT NULL, -- what an organisation is told of it, without its ids
+  PRIMARY KEY (sender, person)
+);
+
+GRANT SELECT, INSERT ON conversations, sender_requests TO waybill_router;
 GRANT UPDATE (last_outbound_at) ON conversations TO waybill_router;
-GRANT SELECT ON conversations TO waybill_operator, waybill_readonly;
+GRANT UPDATE (received_at, opted_out, event_id, event) ON sender_requests TO waybill_router;
+GRANT SELECT ON conversations, sender_requests TO waybill_operator, waybill_readonly;

@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"waybill/internal/events"
 	"waybill/internal/tenantmap"
 )
 
@@ -25,9 +26,27 @@ func RecordIn(ctx context.Context, tx pgx.Tx, sends []tenantmap.Send) ([]tenantm
 	return record(ctx, tx, sends)
 }
 
-// Indifferent are reads whose result is the same whenever a conversation's
-// parker and recorder run them: neither writes what the other reads there.
-var Indifferent = []string{selectOrgs, selectShared, selectMappings, selectSenders, selectAccounts}
+// AskIn is what Routing.Ask does inside its transaction.
+func AskIn(ctx context.Context, tx pgx.Tx, requests []tenantmap.Request) ([][]events.OrgID, error) {
+	return ask(ctx, tx, requests)
+}
+
+// AskUnlockedIn is AskIn without the locks: what must not be written.
+func AskUnlockedIn(ctx context.Context, tx pgx.Tx, requests []tenantmap.Request) ([][]events.OrgID, error) {
+	a, err := askedOfShared(ctx, tx, requests)
+	if err != nil {
+		return nil, err
+	}
+	return a.keep(ctx, tx)
+}
+
+// Reads whose result is the same whenever they are run against the recorder of
+// a conversation's send: neither side writes what the other reads there. What a
+// parker leaves alone, requests, is what an asker writes.
+var (
+	IndifferentToAsking  = []string{selectOrgs, selectShared, selectMappings, selectSenders, selectAccounts}
+	IndifferentToParking = append([]string{selectRequests}, IndifferentToAsking...)
+)
 
 // Retryable tells whether a transaction is tried again.
 func Retryable(err error) bool { return isRetryable(err) }

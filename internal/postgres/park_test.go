@@ -112,7 +112,7 @@ func (w *world) contests(t testing.TB) map[string]contest {
 		"the last word in a conversation": {
 			func(n int) tenantmap.Parking { return w.answer(n, shared) },
 			func(n int) tenantmap.Send { return w.outbound(w.orgA, n, shared, personOf(n), noon.Add(-time.Hour)) },
-			postgres.Indifferent, 7, 5, 4,
+			postgres.IndifferentToParking, 7, 5, 4,
 		},
 	}
 }

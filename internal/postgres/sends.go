@@ -13,10 +13,7 @@ import (
 	"waybill/internal/tenantmap"
 )
 
-const (
-	selectOrgs   = `SELECT id FROM organizations WHERE id = ANY($1)`
-	selectShared = `SELECT DISTINCT value FROM senders WHERE value = ANY($1) AND shared`
-)
+const selectOrgs = `SELECT id FROM organizations WHERE id = ANY($1)`
 
 // upsertMappings enters keys, unless one of them was taken by another
 // organisation or row since it was read: then it returns fewer rows. It waits
@@ -70,7 +67,7 @@ type knownSends struct {
 }
 
 func readMappings(ctx context.Context, tx pgx.Tx, sends []tenantmap.Send) (*knownSends, error) {
-	k := &knownSends{orgs: map[events.OrgID]bool{}, shared: map[string]bool{}}
+	k := &knownSends{orgs: map[events.OrgID]bool{}}
 	orgs, senders := map[string]bool{}, map[string]bool{}
 	for i := range sends {
 		orgs[string(sends[i].Org)] = true
@@ -84,13 +81,7 @@ func readMappings(ctx context.Context, tx pgx.Tx, sends []tenantmap.Send) (*know
 		_, err := pgx.ForEachRow(rows, []any{&org}, func() error { k.orgs[org] = true; return nil })
 		return err
 	})
-	if len(senders) > 0 {
-		b.Queue(selectShared, slices.Collect(maps.Keys(senders))).Query(func(rows pgx.Rows) error {
-			var value string
-			_, err := pgx.ForEachRow(rows, []any{&value}, func() error { k.shared[value] = true; return nil })
-			return err
-		})
-	}
+	k.shared = queueShared(b, senders)
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return nil, err
 	}
@@ -128,7 +119,7 @@ func (k *knownSends) enter(sends []tenantmap.Send, m *mappings) []tenantmap.Entr
 		}
 		if key, ok := s.Conversation(); ok && k.shared[s.Sender] {
 			m.add(key, tenantmap.Mapping{}, "")
-			m.talks = append(m.talks, s)
+			m.talks = append(m.talks, talk{key, s, &entries[i]})
 		}
 	}
 	return entries
@@ -165,7 +156,14 @@ func (k *knownSends) row(s *tenantmap.Send) (events.RowID, bool) {
 type mappings struct {
 	at    map[string]int
 	rows  []mappingRow
-	talks []*tenantmap.Send
+	talks []talk
+}
+
+// talk is a send from a shared sender, and what becomes of it.
+type talk struct {
+	key   tenantmap.Key
+	send  *tenantmap.Send
+	entry *tenantmap.Entry
 }
 
 type mappingRow struct {
@@ -224,17 +222,24 @@ const upsertConversations = `
 	ON CONFLICT (sender, person, org_id) DO UPDATE SET last_outbound_at = excluded.last_outbound_at
 	WHERE c.last_outbound_at < excluded.last_outbound_at`
 
-// writeConversations says who wrote last to whom. The keys are locked by now.
+// writeConversations says who wrote last to whom, and finds what the person
+// asked of the sender. The keys are locked by now.
 func (m *mappings) writeConversations(ctx context.Context, tx pgx.Tx) error {
 	n := len(m.talks)
 	if n == 0 {
 		return nil
 	}
 	senders, people, orgs, at := make([]string, n), make([]string, n), make([]string, n), make([]time.Time, n)
-	for i, s := range m.talks {
-		senders[i], people[i], orgs[i], at[i] = s.Sender, s.Person, string(s.Org), s.SentAt
+	for i, t := range m.talks {
+		senders[i], people[i], orgs[i], at[i] = t.send.Sender, t.send.Person, string(t.send.Org), t.send.SentAt
 	}
-	_, err := tx.Exec(ctx, upsertConversations, senders, people, orgs, at)
+	if _, err := tx.Exec(ctx, upsertConversations, senders, people, orgs, at); err != nil {
+		return err
+	}
+	asked, err := readRequests(ctx, tx, senders, people)
+	for _, t := range m.talks {
+		t.entry.Asked = asked[t.key]
+	}
 	return err
 }
 

@@ -59,7 +59,7 @@ func newMetrics(reg prometheus.Registerer, cache *tenantmap.Cache) *metrics {
 			Name: "waybill_router_lost_records_total", Help: "Held events whose record is gone, damaged or refused by the broker, and so cannot be replayed. Alarm on any.",
 		}),
 		consents: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "waybill_router_consents_total", Help: "Consent events made of a STOP or START at a shared sender, one for each further organisation that wrote to the person.",
+			Name: "waybill_router_consents_total", Help: "Consent events made of a STOP or START at a shared sender, one for each further organisation that writes to the person; again with every later send.",
 		}),
 		logBehind: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waybill_router_log_behind_total", Help: "Times a partition was refused because its log ends below what was applied. Alarm on any.",

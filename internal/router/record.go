@@ -49,6 +49,11 @@ func (r *Router) record(ctx context.Context, records []events.Record) error {
 	for i := range sends {
 		r.observeSend(&sends[i])
 	}
+	told, err := r.remind(ctx, sends)
+	if err != nil {
+		return err
+	}
+	out = append(out, told...)
 	if len(out) == 0 {
 		return nil
 	}

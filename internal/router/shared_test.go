@@ -218,23 +218,59 @@ func TestAParkedStopConcernsEveryoneOnceItIsReleased(t *testing.T) {
 	g.held(events.Parked)
 }
 
-// The same receipt again gives the same events, and reaches whoever was
-// recorded late. Another receipt of an event that is final is a repeat: it is
-// counted, and reaches nobody, whatever has been written since.
-func TestARepeatedStopReachesNobodyNew(t *testing.T) {
+// The order of a STOP and of the record of a send decides nothing: whoever has
+// written to the person hears of it, with the first send record and, should that
+// be lost on the way, with every later one, as the same event.
+func TestAStopReachesWhoeverIsRecordedLater(t *testing.T) {
+	t.Parallel()
+	g := newSharedRig(t)
+	g.wrote(g.orgA, 11, ann, time.Minute)
+	g.of(events.KindSend, 1)
+	g.publish(said(1, "STOP"))
+	stop := g.of(events.KindMessage, 1)[g.orgA]
+	require.Zero(t, g.counter(consents))
+	var told []events.Message
+	for n := range 2 {
+		g.wrote(g.orgB, 12+n, ann, time.Hour)
+		told = append(told, g.of(events.KindConsent, 2)[g.orgB])
+	}
+	require.Equal(t, stop.Receipt, told[0].Receipt)
+	require.Equal(t, events.EventID("twilio/"+platform+"/consent/"+sid(1)+":"+string(g.orgB)), told[0].EventID)
+	require.Equal(t, events.DeriveRowID(g.orgB, events.Twilio, sid(1)), told[0].Row)
+	require.Equal(t, "STOP", told[0].Body)
+	require.Equal(t, stop.ReceivedAt, told[0].ReceivedAt)
+	require.Equal(t, stop.Raw, told[0].Raw)
+	require.Equal(t, told[0], told[1])
+
+	// The organisation that it answered has it already, and of another person
+	// nobody hears.
+	g.wrote(g.orgA, 15, ann, 0)
+	g.wrote(g.orgB, 16, "+12025550188", 0)
+	g.of(events.KindSend, 2)
+	// Nor does an organisation hear for which the account could not speak then.
+	g.exec("UPDATE accounts SET removed_at = now() - interval '1 hour' WHERE name = $1", platform)
+	g.wrote(g.orgB, 17, ann, 0)
+	g.of(events.KindSend, 1)
+	require.Equal(t, 2, g.counter(consents))
+}
+
+// The same receipt again gives the same events. Another receipt of an event
+// that is final is a repeat: it is counted and reaches nobody, or a START that
+// was captured would overrule a STOP.
+func TestARepeatedRequestReachesNobody(t *testing.T) {
 	t.Parallel()
 	g := newSharedRig(t)
 	g.wrote(g.orgA, 11, ann, time.Hour)
 	g.wrote(g.orgB, 12, ann, time.Minute)
 	g.of(events.KindSend, 2)
-	stop := said(1, "STOP")
-	g.publish(stop)
-	take := func(n int) (message events.Message, told []events.EventID) {
+	start := said(1, "START")
+	g.publish(start)
+	take := func(n int) (message events.Message, told []events.Message) {
 		t.Helper()
 		for range n {
 			m := next(g, g.messages)
 			if m.Kind == events.KindConsent {
-				told = append(told, m.EventID)
+				told = append(told, m)
 			} else {
 				message = m
 			}
@@ -243,27 +279,32 @@ func TestARepeatedStopReachesNobodyNew(t *testing.T) {
 	}
 	first, told := take(2)
 	require.Len(t, told, 1)
-
-	late := events.OrgID(uuid.NewString())
-	g.exec("INSERT INTO organizations (id, name) VALUES ($1, 'late')", late)
-	g.wrote(late, 13, ann, 2*time.Hour)
-	g.of(events.KindSend, 1)
 	g.exec("INSERT INTO event_ids (event_id, receipt_id, org_id, outcome, applied_at) VALUES ($1, $2, $3, 'applied', now())", first.EventID, first.Receipt, first.Org)
-	g.publish(stop)
-	again, toldAgain := take(3)
-	require.Equal(t, first.EventID, again.EventID)
+	g.publish(start)
+	again, toldAgain := take(2)
 	require.Equal(t, first.Receipt, again.Receipt)
-	require.Contains(t, toldAgain, told[0])
-	require.Len(t, toldAgain, 2)
+	require.Equal(t, told[0].EventID, toldAgain[0].EventID)
+	require.Equal(t, told[0].Receipt, toldAgain[0].Receipt)
 
+	g.publish(said(2, "STOP"))
+	stop, _ := take(2)
+	g.wrote(g.orgA, 13, ann, 0) // whom the next one answers
+	_, told = take(2)
+	require.Equal(t, "STOP", told[0].Body)
 	before := g.counter(consents)
-	retry := said(1, "STOP")
-	g.publish(retry)
+	captured := said(1, "START")
+	g.publish(captured)
 	repeat, _ := take(1)
 	require.Equal(t, first.EventID, repeat.EventID)
 	require.NotEqual(t, first.Receipt, repeat.Receipt)
-	g.publish(said(2, "no keyword")) // behind it
-	_, none := take(1)
-	require.Empty(t, none)
+	g.publish(said(3, "no keyword")) // behind it
+	_, told = take(1)
+	require.Empty(t, told)
 	require.Equal(t, before, g.counter(consents))
+	late := events.OrgID(uuid.NewString())
+	g.exec("INSERT INTO organizations (id, name) VALUES ($1, 'late')", late)
+	g.wrote(late, 14, ann, 0)
+	_, told = take(2)
+	require.Equal(t, "STOP", told[0].Body, "who writes later hears of what was asked last")
+	require.Equal(t, stop.Receipt, told[0].Receipt)
 }

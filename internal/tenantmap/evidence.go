@@ -97,14 +97,14 @@ func (e *Evidence) Keys() []Key {
 	keys = append(keys, e.Resources...)
 	if e.Creates {
 		keys = append(keys, e.Senders...)
-		keys = append(keys, e.conversations()...)
+		keys = append(keys, e.Conversations()...)
 	}
 	return append(keys, AccountKey(e.Provider, e.Signer))
 }
 
-// conversations returns the keys of what goes between the event's senders and
+// Conversations returns the keys of what goes between the event's senders and
 // its person.
-func (e *Evidence) conversations() []Key {
+func (e *Evidence) Conversations() []Key {
 	var keys []Key
 	for _, s := range e.Senders {
 		if k, ok := ConversationKey(s.Value, e.Person); ok {

@@ -50,6 +50,9 @@ type Send struct {
 type Entry struct {
 	Row    events.RowID // set when it was recorded
 	Reason string       // otherwise why not
+	// Asked is what the person asked last of the shared sender that the send is
+	// from, as Request.Event; nil if nothing.
+	Asked *events.Message
 }
 
 // Why a send record was not entered.
@@ -57,6 +60,15 @@ const (
 	ReasonTaken      = "taken_by_another_org" // quarantined: the id belongs to another organisation
 	ReasonUnknownOrg = "unknown_org"          // dead: there is no such organisation
 )
+
+// Request is what a person asked of a sender: STOP or START.
+type Request struct {
+	Evidence Evidence
+	OptedOut bool
+	// Event is what everyone is told whom it concerns, without their ids: its
+	// organisation, row and event id are those of the message itself.
+	Event events.Message
+}
 
 // Claim is a held event that is to be processed anew. Token proves the lease.
 type Claim struct {

@@ -14,10 +14,6 @@ type Decision struct {
 	Row     events.RowID
 	By      string // which evidence decided
 	Reason  string
-	// Others are the organisations beside Org that have written to the event's
-	// person from one of its senders and that the signer may sign for, sorted:
-	// what the person says to the sender concerns them as well.
-	Others []events.OrgID
 }
 
 // What decided.
@@ -45,14 +41,6 @@ const (
 // one organisation alone.
 func Resolve(e *Evidence, f *Facts) Decision {
 	account := f.Accounts[AccountKey(e.Provider, e.Signer)]
-	d := resolve(e, f, account)
-	if d.Outcome == "" && e.Creates {
-		d.Others = others(e, f, account, d.Org)
-	}
-	return d
-}
-
-func resolve(e *Evidence, f *Facts, account Account) Decision {
 	if d, ok := byResource(e, f, account); ok {
 		return d
 	}

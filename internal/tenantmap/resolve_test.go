@@ -103,7 +103,6 @@ func TestResolve(t *testing.T) {
 	notEntitled := isHeld(events.Quarantined, tenantmap.ReasonNotEntitled)
 	contradiction := isHeld(events.Quarantined, tenantmap.ReasonContradiction)
 	silent := isHeld(events.Parked, tenantmap.ReasonNoConversation)
-	toBoth := func(d tenantmap.Decision, others ...events.OrgID) tenantmap.Decision { d.Others = others; return d }
 	const lasts = 90 * 24 * time.Hour
 	for _, c := range []struct {
 		name     string
@@ -235,18 +234,18 @@ func TestResolve(t *testing.T) {
 		},
 		{
 			"2: shared, both wrote: the last is answered", fromAnn(), both(wroteAt(orgA, before.Add(time.Millisecond)), wroteAt(orgB, before)),
-			toBoth(created(orgA, tenantmap.ByConversation), orgB),
+			created(orgA, tenantmap.ByConversation),
 		},
 		{
 			"2: shared, both wrote in one moment", fromAnn(), both(wroteAt(orgA, before), wroteAt(orgB, before)), contradiction,
 		},
 		{
 			"2: what was written after the event is not answered by it", fromAnn(), both(wroteAt(orgA, before), wroteAt(orgB, after)),
-			toBoth(created(orgA, tenantmap.ByConversation), orgB),
+			created(orgA, tenantmap.ByConversation),
 		},
 		{
 			"2: a clock may be a little ahead", fromAnn(), both(wroteAt(orgA, before), wroteAt(orgB, noon.Add(5*time.Second))),
-			toBoth(created(orgB, tenantmap.ByConversation), orgA),
+			created(orgB, tenantmap.ByConversation),
 		},
 		{
 			"2: and not by more", fromAnn(), both(wroteAt(orgB, noon.Add(5*time.Second+time.Millisecond))), silent,
@@ -265,7 +264,7 @@ func TestResolve(t *testing.T) {
 				f.Senders = held(number, always(orgA), always(orgC), tenantmap.Tenure{Org: orgB, To: noon})
 				return f
 			}(),
-			toBoth(created(orgA, tenantmap.ByConversation), orgB),
+			created(orgA, tenantmap.ByConversation),
 		},
 		{
 			"2: the account that signed may not speak for who wrote last", fromAnn(),
@@ -275,15 +274,6 @@ func TestResolve(t *testing.T) {
 				return f
 			}(),
 			notEntitled,
-		},
-		{
-			"2: nor for the others", fromAnn(),
-			func() tenantmap.Facts {
-				f := both(wroteAt(orgA, before.Add(time.Minute)), wroteAt(orgB, before))
-				f.Accounts = account(always(orgA))
-				return f
-			}(),
-			created(orgA, tenantmap.ByConversation),
 		},
 		{
 			"2: the account's only organisation wrote nothing", fromAnn(),
@@ -298,7 +288,7 @@ func TestResolve(t *testing.T) {
 				f.Senders[number2] = []tenantmap.Tenure{always(orgB)}
 				return f
 			}(),
-			toBoth(created(orgB, tenantmap.BySender), orgA),
+			created(orgB, tenantmap.BySender),
 		},
 		{
 			"2: written to from either sender",
@@ -310,7 +300,7 @@ func TestResolve(t *testing.T) {
 				f.Conversations[k] = []tenantmap.Conversation{wroteAt(orgB, before.Add(time.Minute))}
 				return f
 			}(),
-			toBoth(created(orgB, tenantmap.ByConversation), orgA),
+			created(orgB, tenantmap.ByConversation),
 		},
 		{
 			"3: an account of one organisation", inbound(),
@@ -344,6 +334,25 @@ func TestResolve(t *testing.T) {
 			require.Empty(t, cmp.Diff(c.want, tenantmap.Resolve(&c.evidence, &c.facts)))
 		})
 	}
+}
+
+func TestOthers(t *testing.T) {
+	t.Parallel()
+	orgC := events.OrgID("cccccccc-0000-4000-8000-000000000000")
+	e := fromAnn()
+	e.Senders = append(e.Senders, number2)
+	f := both(wroteAt(orgB, after), wroteAt(orgC, time.Time{}))
+	k, _ := tenantmap.ConversationKey(number2.Value, ann)
+	f.Conversations[k] = []tenantmap.Conversation{wroteAt(orgA, before), wroteAt(orgB, before)}
+	toBob, _ := tenantmap.ConversationKey(number.Value, bob)
+	f.Conversations[toBob] = []tenantmap.Conversation{wroteAt(orgC, before)}
+	require.Equal(t, []events.OrgID{orgB}, tenantmap.Others(&e, &f, orgA), "whoever wrote, at whatever time, if the account may speak for them")
+	f.Accounts = account(always(orgA), always(orgB), always(orgC))
+	require.Equal(t, []events.OrgID{orgB, orgC}, tenantmap.Others(&e, &f, orgA))
+	f.Accounts = account(always(orgA), tenantmap.Tenure{Org: orgB, To: noon}, tenantmap.Tenure{Org: orgC, From: noon})
+	require.Equal(t, []events.OrgID{orgA, orgC}, tenantmap.Others(&e, &f, orgB), "as of the event's time")
+	e.Person = ""
+	require.Empty(t, tenantmap.Others(&e, &f, orgA))
 }
 
 func TestTenureCovers(t *testing.T) {

@@ -44,7 +44,7 @@ func holders(e *Evidence, f *Facts) (orgs []events.OrgID, known bool) {
 // means nobody did; several did at the same moment.
 func lastToWrite(e *Evidence, f *Facts, among []events.OrgID) (orgs []events.OrgID) {
 	var newest time.Time
-	for _, k := range e.conversations() {
+	for _, k := range e.Conversations() {
 		for _, c := range f.Conversations[k] {
 			switch {
 			case c.Last.After(e.At.Add(clockSkew)), c.Last.Before(e.At.Add(-conversationLasts)), !slices.Contains(among, c.Org):
@@ -58,11 +58,13 @@ func lastToWrite(e *Evidence, f *Facts, among []events.OrgID) (orgs []events.Org
 	return orgs
 }
 
-// others returns the organisations beside org with a conversation, however old,
-// that the signer could sign for at the event's time.
-func others(e *Evidence, f *Facts, account Account, org events.OrgID) []events.OrgID {
+// Others returns the organisations beside org with a conversation between the
+// event's senders and its person, however old, that the signer could sign for
+// at the event's time, sorted: what the person asks of the sender concerns them.
+func Others(e *Evidence, f *Facts, org events.OrgID) []events.OrgID {
+	account := f.Accounts[AccountKey(e.Provider, e.Signer)]
 	found := map[events.OrgID]bool{}
-	for _, k := range e.conversations() {
+	for _, k := range e.Conversations() {
 		for _, c := range f.Conversations[k] {
 			if c.Org != org && account.Entitled(c.Org, e.At) {
 				found[c.Org] = true
