@@ -42,7 +42,7 @@ func messageEvent() events.Message {
 		Provider: events.Twilio, Org: org, Row: row, ResolvedBy: "resource",
 		ProviderID: "SM1", MessageID: string(row), Account: "AC1", Channel: events.SMS, Direction: events.Outbound,
 		From: "+15550100001", To: "+15550100002", Service: "MG1", Body: "<hello>", Media: []string{"https://example.com/m"},
-		CampaignID: "c1", CustomerID: "p1", Status: "delivered", ErrorCode: "30008",
+		OptOutType: "STOP", CampaignID: "c1", CustomerID: "p1", Status: "delivered", ErrorCode: "30008",
 		OccurredAt: &at, SentAt: &at, ReceivedAt: soon,
 		Raw:    events.Position{Topic: events.TopicRawTwilio, Partition: 2, Offset: 77},
 		Packed: []byte{1, 0, 0, 0, 0},

@@ -29,9 +29,10 @@ type Message struct {
 	Direction  Direction `json:"direction"`
 	From       string    `json:"from,omitempty"`
 	To         string    `json:"to,omitempty"`
-	Service    string    `json:"service,omitempty"` // messaging service
-	Body       string    `json:"body,omitempty"`    // inbound only
-	Media      []string  `json:"media,omitempty"`   // inbound only: URLs
+	Service    string    `json:"service,omitempty"`      // messaging service
+	Body       string    `json:"body,omitempty"`         // inbound only
+	Media      []string  `json:"media,omitempty"`        // inbound only: URLs
+	OptOutType string    `json:"opt_out_type,omitempty"` // inbound only: STOP, START or HELP where the provider says so
 	CampaignID string    `json:"campaign_id,omitempty"`
 	CustomerID string    `json:"customer_id,omitempty"`
 

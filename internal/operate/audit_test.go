@@ -3,6 +3,7 @@ package operate_test
 import (
 	"context"
 	"encoding/binary"
+	"slices"
 	"testing"
 	"time"
 
@@ -110,6 +111,38 @@ func TestEveryReceiptCountsOnceAsTheStrongestOfWhereItStands(t *testing.T) {
 	require.Equal(t, map[events.Outcome]int{events.Applied: 1}, balance.Final)
 	require.Equal(t, map[events.Outcome]int{events.Parked: 1}, balance.Held)
 	require.Equal(t, 1, balance.Duplicates)
+}
+
+// A STOP at a shared sender is one request and an event for every organisation
+// that it concerns. It counts once, and the same whatever order they come in.
+func TestAReceiptOfSeveralEventsCountsOnce(t *testing.T) {
+	t.Parallel()
+	stand := func(class history.Class, o events.Outcome) history.Standing {
+		return history.Standing{Class: class, Outcome: o}
+	}
+	for _, c := range []struct {
+		name   string
+		stands []history.Standing
+		want   events.Outcome
+	}{
+		{"every event is final", []history.Standing{stand(history.Final, events.Stale), stand(history.Final, events.Applied), stand(history.Final, events.Stale)}, events.Applied},
+		{"one is held", []history.Standing{stand(history.Final, events.Applied), stand(history.HeldNow, events.Dead)}, events.Applied},
+		{"a repeat of one and the first of another", []history.Standing{stand(history.Duplicate, ""), stand(history.Final, events.Applied)}, events.Applied},
+	} {
+		for range 2 {
+			b := newBooks()
+			receipt := b.receive(events.NewReceiptID(), noon)
+			for _, s := range c.stands {
+				s.Receipt = receipt
+				b.stands = append(b.stands, s)
+			}
+			balance := b.audit(t, time.Time{})
+			require.True(t, balance.Balanced, c.name)
+			require.Equal(t, 1, balance.Receipts, c.name)
+			require.Equal(t, map[events.Outcome]int{c.want: 1}, balance.Final, c.name)
+			slices.Reverse(c.stands)
+		}
+	}
 }
 
 func TestALostReceiptIsMissingOnceItWasConsumed(t *testing.T) {

@@ -40,10 +40,12 @@ func (rs *receipts) saw(topic int, r *events.Record) {
 	rs.at[receiptID(id)] = receipt{offset: r.Offset, partition: int32(r.Partition), topic: uint8(topic)} //nolint:gosec // a few topics
 }
 
-// stand takes note of where a receipt stands; the strongest class counts.
+// stand takes note of where a receipt stands. One request may be several
+// events, so a receipt may stand in several places: the strongest class counts,
+// and of its outcomes the first by name, whatever the order in which they come.
 func (rs *receipts) stand(s history.Standing) {
 	r, ok := rs.at[receiptID(s.Receipt)]
-	if !ok || s.Class <= r.class {
+	if !ok || s.Class < r.class || s.Class == r.class && s.Outcome >= rs.outcomes[r.outcome] {
 		return
 	}
 	r.class, r.outcome = s.Class, rs.index(s.Outcome)

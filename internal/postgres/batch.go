@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"waybill/internal/bus"
+	"waybill/internal/consent"
 	"waybill/internal/events"
 	"waybill/internal/tenantmap"
 )
@@ -39,6 +40,8 @@ type domain[E any] struct {
 	held  func(*E, events.Outcome, string) tenantmap.Held
 	parts func() []part[E] // one for each kind of row, in the order in which they are locked
 	part  func(*E) int     // the one whose row the event is about
+	// consent is what an event decides of somebody's consent; nil = nothing ever.
+	consent func(*E) []consent.Decision
 }
 
 // part is what a batch does to one kind of row of one organisation.
@@ -100,6 +103,7 @@ type orgGroup[E any] struct {
 	replays  []replays // by part
 	timeline []entry
 	links    links
+	consents consents
 }
 
 func (a *batch[E]) apply(ctx context.Context, tx pgx.Tx, group string, f bus.Fence) error {
@@ -156,7 +160,7 @@ func (a *batch[E]) sort(heads []head) {
 func (a *batch[E]) group(org events.OrgID) *orgGroup[E] {
 	g := a.groups[org]
 	if g == nil {
-		g = &orgGroup[E]{parts: a.parts(), links: newLinks()}
+		g = &orgGroup[E]{parts: a.parts(), links: newLinks(), consents: consents{}}
 		g.replays = make([]replays, len(g.parts))
 		a.groups[org] = g
 		a.orgs = append(a.orgs, org)
@@ -192,6 +196,9 @@ func (a *batch[E]) fold(org events.OrgID, g *orgGroup[E]) {
 		}
 		g.timeline = append(g.timeline, entry{head: h, resource: p.resource(), step: step, status: status})
 		a.finals = append(a.finals, final{h.id, h.receipt, org, step.Outcome})
+		if a.consent != nil {
+			g.consents.add(a.consent(e))
+		}
 	}
 	for _, p := range g.parts {
 		p.links(org, &g.links)
@@ -220,6 +227,7 @@ func (a *batch[E]) write(ctx context.Context, tx pgx.Tx) error {
 			return err
 		}
 		g.links.queueCounters(b, org)
+		g.consents.queueWrite(b, org)
 		return nil
 	})
 }

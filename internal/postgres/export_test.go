@@ -34,6 +34,28 @@ func RecordIn(ctx context.Context, tx pgx.Tx, sends []tenantmap.Send) ([]tenantm
 	return record(ctx, tx, sends)
 }
 
+// AskIn is what Routing.Ask does inside its transaction.
+func AskIn(ctx context.Context, tx pgx.Tx, requests []tenantmap.Request) ([][]events.OrgID, error) {
+	return ask(ctx, tx, requests)
+}
+
+// AskUnlockedIn is AskIn without the locks: what must not be written.
+func AskUnlockedIn(ctx context.Context, tx pgx.Tx, requests []tenantmap.Request) ([][]events.OrgID, error) {
+	a, err := askedOfShared(ctx, tx, requests)
+	if err != nil {
+		return nil, err
+	}
+	return a.keep(ctx, tx)
+}
+
+// Reads whose result is the same whenever they are run against the recorder of
+// a conversation's send: neither side writes what the other reads there. What a
+// parker leaves alone, requests, is what an asker writes.
+var (
+	IndifferentToAsking  = []string{selectOrgs, selectShared, selectMappings, selectSenders, selectAccounts}
+	IndifferentToParking = append([]string{selectRequests}, IndifferentToAsking...)
+)
+
 // Retryable tells whether a transaction is tried again.
 func Retryable(err error) bool { return isRetryable(err) }
 

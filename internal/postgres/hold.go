@@ -18,6 +18,26 @@ func (r *Routing) Hold(ctx context.Context, held []tenantmap.Held) error {
 	return r.db.inTx(ctx, "holding events", func(ctx context.Context, tx pgx.Tx) error { return hold(ctx, tx, held) })
 }
 
+const selectFinals = `
+	SELECT e.event_id, e.receipt_id FROM unnest($1::text[]) AS k(id)
+	CROSS JOIN LATERAL (SELECT event_id, receipt_id FROM event_ids WHERE event_id = k.id OFFSET 0) e`
+
+// Finals returns under which receipt each of the events became final; those
+// that did not are absent.
+func (r *Routing) Finals(ctx context.Context, ids []events.EventID) (map[events.EventID]events.ReceiptID, error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	finals := map[events.EventID]events.ReceiptID{}
+	rows, err := r.db.pool.Query(ctx, selectFinals, ids)
+	if err != nil {
+		return nil, translate(err, "reading final events")
+	}
+	var id events.EventID
+	var receipt events.ReceiptID
+	_, err = pgx.ForEachRow(rows, []any{&id, &receipt}, func() error { finals[id] = receipt; return nil })
+	return finals, translate(err, "reading final events")
+}
+
 const selectKnownReceipts = `
 	SELECT e.event_id, e.receipt_id, true FROM unnest($1::text[]) AS k(id)
 	CROSS JOIN LATERAL (SELECT event_id, receipt_id FROM event_ids WHERE event_id = k.id OFFSET 0) e

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"testing"
 
@@ -15,13 +16,17 @@ import (
 // before its commit, it waits for its turn.
 type actor struct {
 	pid     uint32
+	free    []string      // statements that wait for no turn
 	turn    chan struct{} // a token lets one statement go
 	arrived chan struct{} // the actor stands before its next statement
 	done    chan error
 }
 
 // step waits for the actor's turn.
-func (a *actor) step() {
+func (a *actor) step(sql string) {
+	if slices.Contains(a.free, sql) {
+		return
+	}
 	a.arrived <- struct{}{}
 	<-a.turn
 }
@@ -34,19 +39,19 @@ type steppedTx struct {
 }
 
 func (t *steppedTx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	t.actor.step()
+	t.actor.step(sql)
 	return t.Tx.Exec(ctx, sql, args...)
 }
 
 func (t *steppedTx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	t.actor.step()
+	t.actor.step(sql)
 	return t.Tx.Query(ctx, sql, args...)
 }
 
 func (t *steppedTx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	results := &steppedResults{}
 	for _, q := range b.QueuedQueries {
-		t.actor.step()
+		t.actor.step(q.SQL)
 		one := &pgx.Batch{QueuedQueries: []*pgx.QueuedQuery{q}}
 		if results.err = t.Tx.SendBatch(ctx, one).Close(); results.err != nil {
 			break
@@ -63,9 +68,10 @@ type steppedResults struct {
 
 func (r *steppedResults) Close() error { return r.err }
 
-// begin starts an actor: body in a transaction, then its commit.
-func begin(ctx context.Context, pool *pgxpool.Pool, body func(context.Context, pgx.Tx) error) *actor {
-	a := &actor{turn: make(chan struct{}), arrived: make(chan struct{}), done: make(chan error, 1)}
+// begin starts an actor: body in a transaction, then its commit. Statements
+// that are free wait for no turn.
+func begin(ctx context.Context, pool *pgxpool.Pool, free []string, body func(context.Context, pgx.Tx) error) *actor {
+	a := &actor{free: free, turn: make(chan struct{}), arrived: make(chan struct{}), done: make(chan error, 1)}
 	ready := make(chan struct{})
 	go func() {
 		var once sync.Once
@@ -86,7 +92,7 @@ func begin(ctx context.Context, pool *pgxpool.Pool, body func(context.Context, p
 				_ = tx.Rollback(ctx)
 				return err
 			}
-			a.step()
+			a.step("commit")
 			return tx.Commit(ctx)
 		}()
 	}()

@@ -26,6 +26,11 @@ func (r *Routing) Lookup(ctx context.Context, keys []tenantmap.Key) (tenantmap.F
 const (
 	selectMappings = `SELECT key, org_id, row_id, sent_at FROM tenant_map WHERE key = ANY($1) AND org_id IS NOT NULL`
 	selectSenders  = `SELECT value, org_id, lower(valid), upper(valid) FROM senders WHERE value = ANY($1)`
+	// By key, one after the other: a plan for a table without statistics reads it all.
+	selectConversations = `
+		SELECT c.sender, c.person, c.org_id, c.last_outbound_at FROM unnest($1::text[], $2::text[]) AS k(sender, person)
+		CROSS JOIN LATERAL (
+			SELECT sender, person, org_id, last_outbound_at FROM conversations WHERE sender = k.sender AND person = k.person OFFSET 0) c`
 	selectAccounts = `
 		SELECT a.provider, a.name, a.platform, a.removed_at, o.org_id, lower(o.valid), upper(o.valid)
 		FROM accounts a LEFT JOIN account_orgs o ON o.account_id = a.id
@@ -34,16 +39,20 @@ const (
 
 func lookup(ctx context.Context, q querier, keys []tenantmap.Key) (tenantmap.Facts, error) {
 	f := tenantmap.Facts{
-		Mappings: map[tenantmap.Key]tenantmap.Mapping{},
-		Senders:  map[tenantmap.Key][]tenantmap.Tenure{},
-		Accounts: map[tenantmap.Key]tenantmap.Account{},
+		Mappings:      map[tenantmap.Key]tenantmap.Mapping{},
+		Senders:       map[tenantmap.Key][]tenantmap.Tenure{},
+		Conversations: map[tenantmap.Key][]tenantmap.Conversation{},
+		Accounts:      map[tenantmap.Key]tenantmap.Account{},
 	}
-	var mapped, senders, accounts []string
+	var mapped, senders, talkers, people, accounts []string
 	byText := make(map[string]tenantmap.Key, len(keys))
 	for _, k := range keys {
 		switch k.Kind {
 		case tenantmap.KeySender:
 			senders = append(senders, k.Value)
+		case tenantmap.KeyConversation:
+			sender, person := k.Sides()
+			talkers, people = append(talkers, sender), append(people, person)
 		case tenantmap.KeyAccount:
 			accounts = append(accounts, k.Value)
 		default:
@@ -77,6 +86,20 @@ func lookup(ctx context.Context, q querier, keys []tenantmap.Key) (tenantmap.Fac
 			_, err := pgx.ForEachRow(rows, []any{&value, &org, &from, &to}, func() error {
 				k := tenantmap.Key{Kind: tenantmap.KeySender, Value: value}
 				f.Senders[k] = append(f.Senders[k], tenure(org, from, to))
+				return nil
+			})
+			return err
+		})
+	}
+	if len(talkers) > 0 {
+		b.Queue(selectConversations, talkers, people).Query(func(rows pgx.Rows) error {
+			var sender, person string
+			var c tenantmap.Conversation
+			_, err := pgx.ForEachRow(rows, []any{&sender, &person, &c.Org, &c.Last}, func() error {
+				if k, ok := tenantmap.ConversationKey(sender, person); ok {
+					c.Last = c.Last.UTC()
+					f.Conversations[k] = append(f.Conversations[k], c)
+				}
 				return nil
 			})
 			return err

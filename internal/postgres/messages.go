@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"waybill/internal/bus"
+	"waybill/internal/consent"
 	"waybill/internal/events"
 	"waybill/internal/tenantmap"
 )
@@ -34,12 +35,16 @@ var messageDomain = &domain[events.Message]{
 	},
 	held: tenantmap.HeldMessage,
 	parts: func() []part[events.Message] {
-		return []part[events.Message]{newRowSet(smsMessages), newRowSet(emailMessages)}
+		return []part[events.Message]{newRowSet(smsMessages), newRowSet(emailMessages), consentPart{}}
 	},
 	part: func(e *events.Message) int {
-		if e.Channel == events.Email {
+		switch {
+		case e.Kind == events.KindConsent:
+			return 2
+		case e.Channel == events.Email:
 			return 1
 		}
 		return 0
 	},
+	consent: consent.Decisions,
 }

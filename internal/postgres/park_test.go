@@ -93,19 +93,43 @@ func (w *world) lost(t testing.TB, id events.EventID) bool {
 
 type parkFunc func(context.Context, pgx.Tx, []tenantmap.Parking) ([]tenantmap.Decision, error)
 
-// race plays one schedule of parking message n against recording its send, and
+// contest is an event and the send record that frees it.
+type contest struct {
+	parking func(n int) tenantmap.Parking
+	send    func(n int) tenantmap.Send
+	free    []string // statements of either that need no turn
+	// The numbers of turns, commit included, of the parker, of one without the
+	// lock, and of the recorder.
+	parker, unlocked, recorder int
+}
+
+func (w *world) contests(t testing.TB) map[string]contest {
+	t.Helper()
+	const shared = "+15550100005"
+	w.share(t, shared)
+	return map[string]contest{
+		"the send of a callback": {w.early, w.send, nil, 8, 6, 5},
+		"the last word in a conversation": {
+			func(n int) tenantmap.Parking { return w.answer(n, shared) },
+			func(n int) tenantmap.Send { return w.outbound(w.orgA, n, shared, personOf(n), noon.Add(-time.Hour)) },
+			postgres.IndifferentToParking, 7, 5, 4,
+		},
+	}
+}
+
+// race plays one schedule of parking event n against recording its send, and
 // tells whether the wake-up was lost.
-func (w *world) race(t testing.TB, pool *pgxpool.Pool, n int, schedule []bool, park parkFunc) (lost, waited bool) {
+func (w *world) race(t testing.TB, pool *pgxpool.Pool, c contest, n int, schedule []bool, park parkFunc) (lost, waited bool) {
 	t.Helper()
 	ctx := t.Context()
-	p := w.early(n)
+	p := c.parking(n)
 	var decisions []tenantmap.Decision
-	parker := begin(ctx, pool, func(ctx context.Context, tx pgx.Tx) (err error) {
+	parker := begin(ctx, pool, c.free, func(ctx context.Context, tx pgx.Tx) (err error) {
 		decisions, err = park(ctx, tx, []tenantmap.Parking{p})
 		return err
 	})
-	recorder := begin(ctx, pool, func(ctx context.Context, tx pgx.Tx) error {
-		_, _, err := postgres.RecordIn(ctx, tx, []tenantmap.Send{w.send(n)})
+	recorder := begin(ctx, pool, c.free, func(ctx context.Context, tx pgx.Tx) error {
+		_, _, err := postgres.RecordIn(ctx, tx, []tenantmap.Send{c.send(n)})
 		return err
 	})
 	errs, waited := play(ctx, t, w.owner, schedule, [2]*actor{parker, recorder})
@@ -118,43 +142,40 @@ func (w *world) race(t testing.TB, pool *pgxpool.Pool, n int, schedule []bool, p
 	return w.lost(t, p.Held.EventID), waited
 }
 
-// The number of statements, commit included, of either transaction.
-const (
-	parkerSteps   = 8
-	unlockedSteps = 6
-	recorderSteps = 5
-)
-
 func TestParkingNeverLosesAWakeUpInAnyInterleaving(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	pool := w.db.Pool(t, testkit.Router)
-	schedules := interleavings(parkerSteps, recorderSteps)
-	waits := 0
-	for n, schedule := range schedules {
-		lost, waited := w.race(t, pool, n, schedule, postgres.ParkIn)
-		require.False(t, lost, "the wake-up is lost in the schedule %v", schedule)
-		if waited {
-			waits++
+	for name, c := range w.contests(t) {
+		schedules := interleavings(c.parker, c.recorder)
+		waits := 0
+		for n, schedule := range schedules {
+			lost, waited := w.race(t, pool, c, n, schedule, postgres.ParkIn)
+			require.False(t, lost, "%s: the wake-up is lost in the schedule %v", name, schedule)
+			if waited {
+				waits++
+			}
 		}
+		require.NotZero(t, waits, "%s: the lock was never contended: the schedules do not test it", name)
+		t.Logf("%s: %d interleavings, %d of them waited for the lock, 0 lost wake-ups", name, len(schedules), waits)
 	}
-	require.NotZero(t, waits, "the lock was never contended: the schedules do not test it")
-	t.Logf("%d interleavings, %d of them waited for the lock, 0 lost wake-ups", len(schedules), waits)
 }
 
 func TestParkingWithoutTheLockLosesWakeUps(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	pool := w.db.Pool(t, testkit.Router)
-	schedules := interleavings(unlockedSteps, recorderSteps)
-	lost := 0
-	for n, schedule := range schedules {
-		if l, _ := w.race(t, pool, n, schedule, postgres.ParkUnlockedIn); l {
-			lost++
+	for name, c := range w.contests(t) {
+		schedules := interleavings(c.unlocked, c.recorder)
+		lost := 0
+		for n, schedule := range schedules {
+			if l, _ := w.race(t, pool, c, n, schedule, postgres.ParkUnlockedIn); l {
+				lost++
+			}
 		}
+		require.NotZero(t, lost, "%s: the race that the lock closes cannot be shown", name)
+		t.Logf("%s: %d interleavings without the lock, %d lost wake-ups", name, len(schedules), lost)
 	}
-	require.NotZero(t, lost, "the race that the lock closes cannot be shown")
-	t.Logf("%d interleavings without the lock, %d lost wake-ups", len(schedules), lost)
 }
 
 // Routers park under the same account or number at the same time, without

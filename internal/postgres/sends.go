@@ -3,6 +3,7 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -61,21 +62,27 @@ func record(ctx context.Context, tx pgx.Tx, sends []tenantmap.Send) ([]tenantmap
 // knownSends is what is on record about a batch of sends.
 type knownSends struct {
 	orgs     map[events.OrgID]bool
+	shared   map[string]bool // senders that organisations share, or shared once
 	mappings map[tenantmap.Key]tenantmap.Mapping
 }
 
 func readMappings(ctx context.Context, tx pgx.Tx, sends []tenantmap.Send) (*knownSends, error) {
 	k := &knownSends{orgs: map[events.OrgID]bool{}}
-	ids := make([]string, 0, len(sends))
+	orgs, senders := map[string]bool{}, map[string]bool{}
 	for i := range sends {
-		ids = append(ids, string(sends[i].Org))
+		orgs[string(sends[i].Org)] = true
+		if _, ok := sends[i].Conversation(); ok {
+			senders[sends[i].Sender] = true
+		}
 	}
-	rows, err := tx.Query(ctx, selectOrgs, ids)
-	if err != nil {
-		return nil, err
-	}
-	var org events.OrgID
-	if _, err := pgx.ForEachRow(rows, []any{&org}, func() error { k.orgs[org] = true; return nil }); err != nil {
+	b := &pgx.Batch{}
+	b.Queue(selectOrgs, slices.Collect(maps.Keys(orgs))).Query(func(rows pgx.Rows) error {
+		var org events.OrgID
+		_, err := pgx.ForEachRow(rows, []any{&org}, func() error { k.orgs[org] = true; return nil })
+		return err
+	})
+	k.shared = queueShared(b, senders)
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return nil, err
 	}
 	facts, err := lookup(ctx, tx, sortedKeys(sends))
@@ -110,6 +117,10 @@ func (k *knownSends) enter(sends []tenantmap.Send, m *mappings) []tenantmap.Entr
 			k.mappings[key] = mapping
 			m.add(key, mapping, s.Account)
 		}
+		if key, ok := s.Conversation(); ok && k.shared[s.Sender] {
+			m.add(key, tenantmap.Mapping{}, "")
+			m.talks = append(m.talks, talk{key, s, &entries[i]})
+		}
 	}
 	return entries
 }
@@ -140,10 +151,19 @@ func (k *knownSends) row(s *tenantmap.Send) (events.RowID, bool) {
 	return row, true
 }
 
-// mappings collects rows of the map, the newest for each key.
+// mappings collects rows of the map, the newest for each key, and the sends
+// that are part of conversations.
 type mappings struct {
-	at   map[string]int
-	rows []mappingRow
+	at    map[string]int
+	rows  []mappingRow
+	talks []talk
+}
+
+// talk is a send from a shared sender, and what becomes of it.
+type talk struct {
+	key   tenantmap.Key
+	send  *tenantmap.Send
+	entry *tenantmap.Entry
 }
 
 type mappingRow struct {
@@ -166,11 +186,12 @@ func (m *mappings) add(key tenantmap.Key, mapping tenantmap.Mapping, account str
 
 func (m *mappings) write(ctx context.Context, tx pgx.Tx) (ready int64, err error) {
 	n := len(m.rows)
-	keys, orgs, rows, accounts := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
+	keys, accounts := make([]string, n), make([]string, n)
+	orgs, rows := make([]*string, n), make([]*string, n)
 	sent := make([]*time.Time, n)
 	for i := range m.rows {
 		r := &m.rows[i]
-		keys[i], orgs[i], rows[i], accounts[i] = r.key, string(r.m.Org), string(r.m.Row), r.account
+		keys[i], orgs[i], rows[i], accounts[i] = r.key, optional(string(r.m.Org)), optional(string(r.m.Row)), r.account
 		if !r.m.SentAt.IsZero() {
 			sent[i] = &r.m.SentAt
 		}
@@ -182,12 +203,44 @@ func (m *mappings) write(ctx context.Context, tx pgx.Tx) (ready int64, err error
 	if tag.RowsAffected() != int64(n) {
 		return 0, errRace
 	}
+	if err := m.writeConversations(ctx, tx); err != nil {
+		return 0, err
+	}
 	// A statement of its own, so that it sees what was parked while the one
 	// above waited for the placeholders' locks.
 	if tag, err = tx.Exec(ctx, markReady, keys); err != nil {
 		return 0, err
 	}
 	return tag.RowsAffected(), nil
+}
+
+// upsertConversations never goes back: sends are recorded in any order.
+const upsertConversations = `
+	INSERT INTO conversations AS c (sender, person, org_id, last_outbound_at)
+	SELECT s, p, o, max(t) FROM unnest($1::text[], $2::text[], $3::uuid[], $4::timestamptz[]) AS u(s, p, o, t)
+	GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+	ON CONFLICT (sender, person, org_id) DO UPDATE SET last_outbound_at = excluded.last_outbound_at
+	WHERE c.last_outbound_at < excluded.last_outbound_at`
+
+// writeConversations says who wrote last to whom, and finds what the person
+// asked of the sender. The keys are locked by now.
+func (m *mappings) writeConversations(ctx context.Context, tx pgx.Tx) error {
+	n := len(m.talks)
+	if n == 0 {
+		return nil
+	}
+	senders, people, orgs, at := make([]string, n), make([]string, n), make([]string, n), make([]time.Time, n)
+	for i, t := range m.talks {
+		senders[i], people[i], orgs[i], at[i] = t.send.Sender, t.send.Person, string(t.send.Org), t.send.SentAt
+	}
+	if _, err := tx.Exec(ctx, upsertConversations, senders, people, orgs, at); err != nil {
+		return err
+	}
+	asked, err := readRequests(ctx, tx, senders, people)
+	for _, t := range m.talks {
+		t.entry.Asked = asked[t.key]
+	}
+	return err
 }
 
 // sortedKeys returns the distinct keys of sends.

@@ -19,6 +19,7 @@ type metrics struct {
 	released   prometheus.Counter
 	unclaimed  prometheus.Counter
 	lost       prometheus.Counter
+	consents   prometheus.Counter
 	logBehind  prometheus.Counter
 }
 
@@ -57,6 +58,9 @@ func newMetrics(reg prometheus.Registerer, cache *tenantmap.Cache) *metrics {
 		lost: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waybill_router_lost_records_total", Help: "Held events whose record is gone, damaged or refused by the broker, and so cannot be replayed. Alarm on any.",
 		}),
+		consents: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "waybill_router_consents_total", Help: "Consent events made of a STOP or START at a shared sender, one for each further organisation that writes to the person; again with every later send.",
+		}),
 		logBehind: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waybill_router_log_behind_total", Help: "Times a partition was refused because its log ends below what was applied. Alarm on any.",
 		}),
@@ -64,7 +68,7 @@ func newMetrics(reg prometheus.Registerer, cache *tenantmap.Cache) *metrics {
 	size := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "waybill_tenantmap_cache_bytes", Help: "About how many bytes the cache of the tenant map takes.",
 	}, func() float64 { return float64(cache.Bytes()) })
-	reg.MustRegister(m.routed, m.held, m.violations, m.events, m.oldest, m.lookups, m.released, m.unclaimed, m.lost, m.logBehind, size)
+	reg.MustRegister(m.routed, m.held, m.violations, m.events, m.oldest, m.lookups, m.released, m.unclaimed, m.lost, m.consents, m.logBehind, size)
 	for _, p := range []events.Provider{events.Twilio, events.Stripe, events.Sender} {
 		m.routed.WithLabelValues(string(p))
 		for _, s := range heldStates {

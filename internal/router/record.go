@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"strings"
 
 	"waybill/internal/events"
 	"waybill/internal/fault"
@@ -47,7 +48,11 @@ func (r *Router) record(ctx context.Context, records []events.Record) error {
 	for i := range sends {
 		r.observeSend(&sends[i])
 	}
-	return r.passOn(ctx, out)
+	told, err := r.remind(ctx, sends)
+	if err != nil {
+		return err
+	}
+	return r.passOn(ctx, append(out, told...))
 }
 
 func (r *Router) decode(rec *events.Record) sent {
@@ -110,7 +115,27 @@ func entry(s *events.Send) tenantmap.Send {
 	if s.SentAt != nil {
 		e.SentAt = events.Millis(*s.SentAt)
 	}
+	e.Sender, e.Person = conversation(s)
 	return e
+}
+
+// conversation returns between whom a send is, empty if nothing went out that
+// a person could answer.
+func conversation(s *events.Send) (sender, person string) {
+	if s.Channel == events.Email || s.Status == "failed" || s.Status == "canceled" {
+		return "", ""
+	}
+	return address(s.From, s.Channel), address(s.To, s.Channel)
+}
+
+// address returns an address as callbacks of the channel write it. Senders may
+// leave out the prefix of WhatsApp, which the channel implies.
+func address(value string, c events.Channel) string {
+	value = tenantmap.NormaliseSender(value)
+	if c == events.WhatsApp && strings.HasPrefix(value, "+") {
+		value = tenantmap.NormaliseSender("whatsapp:" + value)
+	}
+	return value
 }
 
 // resolved returns the send as an event of the message or call that it is about.

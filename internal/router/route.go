@@ -213,7 +213,11 @@ func (r *Router) forward(ctx context.Context, items []item) error {
 		}
 		out = append(out, rec)
 	}
-	return r.passOn(ctx, out)
+	told, err := r.tell(ctx, items)
+	if err != nil {
+		return err
+	}
+	return r.passOn(ctx, append(out, told...))
 }
 
 // passOn publishes events on their domain topics.

@@ -8,6 +8,10 @@
 //	sends topic ──> tenant map          └──> held ──(key recorded)──> raw topic again
 //	                    └── sets held events ready
 //
+// What somebody asks of a sender that organisations share, STOP or START, goes
+// to each of those that ever write to that person: the message to the one that
+// it answers, and to the others an event of their own that holds the word alone.
+//
 // It works in batches: one look-up, one transaction for what is held, one
 // publish, then the offset. Everything it does may happen twice; the workers
 // tell a repeat by its receipt.
@@ -59,6 +63,13 @@ type Store interface {
 	Hold(ctx context.Context, held []tenantmap.Held) error
 	// RecordSends enters sends in the map and sets ready what waited for them.
 	RecordSends(ctx context.Context, sends []tenantmap.Send) (entries []tenantmap.Entry, ready int64, err error)
+	// Ask keeps what people asked of shared senders, and returns for each the
+	// organisations beside its own that it concerns now. RecordSends finds it
+	// for those that come later.
+	Ask(ctx context.Context, requests []tenantmap.Request) ([][]events.OrgID, error)
+	// Finals returns under which receipt each of the events became final;
+	// those that did not are absent.
+	Finals(ctx context.Context, ids []events.EventID) (map[events.EventID]events.ReceiptID, error)
 	// ClaimReady leases events that are to be processed anew.
 	ClaimReady(ctx context.Context, limit int, lease time.Duration) (token string, claims []tenantmap.Claim, err error)
 	// DeleteReleased removes what was published anew under a lease.

@@ -41,12 +41,18 @@ type Send struct {
 	MessageID  string
 	Account    string
 	SentAt     time.Time // zero if not known
+	// What was written from and to whom, normalised by NormaliseSender; both
+	// "" if nobody can answer it.
+	Sender, Person string
 }
 
 // Entry is what became of a send record.
 type Entry struct {
 	Row    events.RowID // set when it was recorded
 	Reason string       // otherwise why not
+	// Asked is what the person asked last of the shared sender that the send is
+	// from, as Request.Event; nil if nothing.
+	Asked *events.Message
 }
 
 // Why a send record was not entered.
@@ -54,6 +60,15 @@ const (
 	ReasonTaken      = "taken_by_another_org" // quarantined: the id belongs to another organisation
 	ReasonUnknownOrg = "unknown_org"          // dead: there is no such organisation
 )
+
+// Request is what a person asked of a sender: STOP or START.
+type Request struct {
+	Evidence Evidence
+	OptedOut bool
+	// Event is what everyone is told whom it concerns, without their ids: its
+	// organisation, row and event id are those of the message itself.
+	Event events.Message
+}
 
 // Claim is a held event that is to be processed anew. Token proves the lease.
 type Claim struct {
@@ -73,6 +88,10 @@ func (s *Send) Keys() []Key {
 	}
 	return keys
 }
+
+// Conversation returns the key of the conversation that the send is part of if
+// its sender is shared; false if it is part of none.
+func (s *Send) Conversation() (Key, bool) { return ConversationKey(s.Sender, s.Person) }
 
 // HeldState is how many events are held in a state, and the age of the oldest
 // in seconds.

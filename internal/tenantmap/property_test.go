@@ -1,6 +1,8 @@
 package tenantmap_test
 
 import (
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,12 +32,22 @@ func world(t *rapid.T) (tenantmap.Evidence, tenantmap.Facts) {
 	}), 0, 3)
 	resources := []tenantmap.Key{known, echoed, tenantmap.ResourceKey(events.Twilio, "SM2")}
 	senders := []tenantmap.Key{number, number2}
+	people := []string{"", ann, bob}
+	var talks []tenantmap.Key
+	for _, s := range senders {
+		for _, p := range people {
+			if k, ok := tenantmap.ConversationKey(s.Value, p); ok {
+				talks = append(talks, k)
+			}
+		}
+	}
 
 	e := tenantmap.Evidence{
 		Provider: events.Twilio, Signer: "AC1", ProviderID: "SM1", At: instant.Draw(t, "at"),
 		Resources: rapid.SliceOfDistinct(rapid.SampledFrom(resources), rapid.ID[tenantmap.Key]).Draw(t, "resources"),
 		Senders:   rapid.SliceOfDistinct(rapid.SampledFrom(senders), rapid.ID[tenantmap.Key]).Draw(t, "senders"),
 		Creates:   rapid.Bool().Draw(t, "creates"),
+		Person:    rapid.SampledFrom(people).Draw(t, "person"),
 	}
 	f := tenantmap.Facts{
 		Mappings: rapid.MapOf(rapid.SampledFrom(resources), rapid.Custom(func(t *rapid.T) tenantmap.Mapping {
@@ -43,6 +55,9 @@ func world(t *rapid.T) (tenantmap.Evidence, tenantmap.Facts) {
 			return tenantmap.Mapping{Org: o, Row: events.RowID(o), SentAt: maybe.Draw(t, "sent")}
 		})).Draw(t, "mappings"),
 		Senders: rapid.MapOf(rapid.SampledFrom(senders), tenures).Draw(t, "holders"),
+		Conversations: rapid.MapOf(rapid.SampledFrom(talks), rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) tenantmap.Conversation {
+			return tenantmap.Conversation{Org: org.Draw(t, "org"), Last: instant.Draw(t, "last")}
+		}), 0, 2, func(c tenantmap.Conversation) events.OrgID { return c.Org })).Draw(t, "conversations"),
 		Accounts: rapid.MapOf(rapid.Just(signer), rapid.Custom(func(t *rapid.T) tenantmap.Account {
 			return tenantmap.Account{Platform: rapid.OneOf(rapid.Just[[]tenantmap.Tenure](nil), tenures).Draw(t, "platform"), Orgs: tenures.Draw(t, "orgs")}
 		})).Draw(t, "accounts"),
@@ -75,7 +90,79 @@ func TestProofEntitled(t *testing.T) {
 			}
 		}
 		require.True(t, entitled, "%+v", d)
+		for _, o := range tenantmap.Others(&e, &f, d.Org) {
+			require.NotEqual(t, d.Org, o)
+			require.True(t, a.Entitled(o, e.At), "the signer speaks for an organisation that is not its own")
+			require.True(t, wrote(&e, &f, o), "an organisation is told of somebody it never wrote to")
+		}
 	})
+}
+
+func wrote(e *tenantmap.Evidence, f *tenantmap.Facts, org events.OrgID) bool {
+	for _, s := range e.Senders {
+		k, _ := tenantmap.ConversationKey(s.Value, e.Person)
+		for _, c := range f.Conversations[k] {
+			if c.Org == org {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// A shared sender goes to one that held it and wrote, and nobody that held it
+// as well wrote later; with one holder conversations decide nothing.
+func TestProofTheLastToWriteIsAnswered(t *testing.T) {
+	t.Parallel()
+	shared := 0
+	rapid.Check(t, func(t *rapid.T) {
+		e, f := world(t)
+		if rapid.Bool().Draw(t, "shared") { // seldom by chance
+			e.Creates, e.Person, e.Senders, f.Mappings = true, ann, []tenantmap.Key{number, number2}, nil
+			f.Senders[number] = []tenantmap.Tenure{always(orgA), always(orgB)}
+			f.Accounts[signer] = tenantmap.Account{Platform: []tenantmap.Tenure{{}}}
+		}
+		d := tenantmap.Resolve(&e, &f)
+		if d.By != tenantmap.ByConversation {
+			mute := f
+			mute.Conversations = nil
+			without := tenantmap.Resolve(&e, &mute)
+			if d.Outcome == "" {
+				require.Empty(t, cmp.Diff(d, without), "a conversation changed what it did not decide")
+			}
+			return
+		}
+		shared++
+		held := func(org events.OrgID) bool {
+			for _, s := range e.Senders {
+				for _, h := range f.Senders[s] {
+					if h.Org == org && h.Covers(e.At) {
+						return true
+					}
+				}
+			}
+			return false
+		}
+		last := func(org events.OrgID) (newest time.Time) {
+			for _, s := range e.Senders {
+				k, _ := tenantmap.ConversationKey(s.Value, e.Person)
+				for _, c := range f.Conversations[k] {
+					if c.Org == org && !c.Last.After(e.At) && c.Last.After(newest) {
+						newest = c.Last
+					}
+				}
+			}
+			return newest
+		}
+		require.True(t, held(d.Org))
+		require.False(t, last(d.Org).IsZero())
+		for _, o := range []events.OrgID{orgA, orgB} {
+			if o != d.Org && held(o) {
+				require.True(t, last(o).Before(last(d.Org)))
+			}
+		}
+	})
+	require.NotZero(t, shared, "no shared sender was drawn")
 }
 
 // The order in which a provider happens to name things decides nothing.
@@ -87,6 +174,10 @@ func TestProofEvidenceOrder(t *testing.T) {
 		other := e
 		other.Resources = rapid.Permutation(e.Resources).Draw(t, "resources again")
 		other.Senders = rapid.Permutation(e.Senders).Draw(t, "senders again")
+		for _, k := range slices.Collect(maps.Keys(f.Conversations)) {
+			f.Conversations[k] = slices.Clone(f.Conversations[k])
+			slices.Reverse(f.Conversations[k])
+		}
 		require.Empty(t, cmp.Diff(want, tenantmap.Resolve(&other, &f)))
 	})
 }
@@ -113,6 +204,11 @@ func TestProofParkedWaitsForItsKeys(t *testing.T) {
 		for k, s := range later.Senders {
 			if !awaited[k] {
 				f.Senders[k] = s
+			}
+		}
+		for k, c := range later.Conversations {
+			if !awaited[k] {
+				f.Conversations[k] = c
 			}
 		}
 		require.Equal(t, events.Parked, tenantmap.Resolve(&e, &f).Outcome)

@@ -18,24 +18,27 @@ type Decision struct {
 
 // What decided.
 const (
-	ByResource = "resource"
-	ByEcho     = "echo"
-	BySender   = "sender"
-	ByAccount  = "account"
+	ByResource     = "resource"
+	ByEcho         = "echo"
+	BySender       = "sender"
+	ByConversation = "conversation"
+	ByAccount      = "account"
 )
 
 // Why an event is held.
 const (
-	ReasonNoMapping     = "no_mapping"          // parked: nothing on record names an organisation yet
-	ReasonNotEntitled   = "signer_not_entitled" // quarantined: the signer does not hold the organisation that the id belongs to
-	ReasonContradiction = "contradiction"       // quarantined: two pieces of evidence name different organisations
-	ReasonUnclaimed     = "unclaimed"           // dead: parked for longer than WAYBILL_PARK_MAX_AGE
+	ReasonNoMapping      = "no_mapping"          // parked: nothing on record names an organisation yet
+	ReasonNoConversation = "no_conversation"     // parked: of the organisations that share the sender none is known to have written to the person
+	ReasonNotEntitled    = "signer_not_entitled" // quarantined: the signer does not hold the organisation that the id belongs to
+	ReasonContradiction  = "contradiction"       // quarantined: two pieces of evidence name different organisations
+	ReasonUnclaimed      = "unclaimed"           // dead: parked for longer than WAYBILL_PARK_MAX_AGE
 )
 
 // Resolve decides from evidence and facts, in this order: a known resource id
 // if the signer is entitled to its organisation as of the time it was sent;
-// for events that create rows also the sender's holder at the event's time,
-// then an account that belongs to one organisation alone.
+// for events that create rows also who held the sender at the event's time,
+// and of several who wrote to the person last; then an account that belongs to
+// one organisation alone.
 func Resolve(e *Evidence, f *Facts) Decision {
 	account := f.Accounts[AccountKey(e.Provider, e.Signer)]
 	if d, ok := byResource(e, f, account); ok {
@@ -91,25 +94,32 @@ func byResource(e *Evidence, f *Facts, account Account) (Decision, bool) {
 }
 
 func bySender(e *Evidence, f *Facts, account Account) (Decision, bool) {
-	var org events.OrgID
-	for _, k := range e.Senders {
-		for _, t := range f.Senders[k] {
-			if !t.Covers(e.At) {
-				continue
-			}
-			if org != "" && org != t.Org {
-				return quarantine(ReasonContradiction), true
-			}
-			org = t.Org
-		}
-	}
-	if org == "" {
+	holders, known := holders(e, f)
+	if !known {
 		return Decision{}, false
+	}
+	var org events.OrgID
+	by := BySender
+	switch len(holders) {
+	case 0:
+		return quarantine(ReasonContradiction), true
+	case 1:
+		org = holders[0]
+	default:
+		last := lastToWrite(e, f, holders)
+		switch len(last) {
+		case 0:
+			return Decision{Outcome: events.Parked, Reason: ReasonNoConversation}, true
+		case 1:
+			org, by = last[0], ByConversation
+		default:
+			return quarantine(ReasonContradiction), true
+		}
 	}
 	if !account.Entitled(org, e.At) {
 		return quarantine(ReasonNotEntitled), true
 	}
-	return e.created(org, BySender), true
+	return e.created(org, by), true
 }
 
 func onlyOrg(a Account, at time.Time) (events.OrgID, bool) {

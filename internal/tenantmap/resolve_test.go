@@ -29,6 +29,11 @@ var (
 	number2 = tenantmap.SenderKey("+15550100009")
 )
 
+const (
+	ann = "+15550100002"
+	bob = "+15550100003"
+)
+
 func always(org events.OrgID) tenantmap.Tenure { return tenantmap.Tenure{Org: org} }
 
 func account(tenures ...tenantmap.Tenure) map[tenantmap.Key]tenantmap.Account {
@@ -41,6 +46,26 @@ func mapped(k tenantmap.Key, org events.OrgID, row events.RowID, sentAt time.Tim
 
 func held(number tenantmap.Key, tenures ...tenantmap.Tenure) map[tenantmap.Key][]tenantmap.Tenure {
 	return map[tenantmap.Key][]tenantmap.Tenure{number: tenures}
+}
+
+// both share the number; talked is when each wrote last to Ann.
+func both(talked ...tenantmap.Conversation) tenantmap.Facts {
+	k, _ := tenantmap.ConversationKey(number.Value, ann)
+	return tenantmap.Facts{
+		Senders: held(number, always(orgA), always(orgB)), Accounts: account(always(orgA), always(orgB)),
+		Conversations: map[tenantmap.Key][]tenantmap.Conversation{k: talked},
+	}
+}
+
+func wroteAt(org events.OrgID, at time.Time) tenantmap.Conversation {
+	return tenantmap.Conversation{Org: org, Last: at}
+}
+
+// fromAnn is a message that Ann wrote to one of our numbers.
+func fromAnn() tenantmap.Evidence {
+	e := inbound()
+	e.Person = ann
+	return e
 }
 
 // status is a callback about an outbound message; it creates nothing.
@@ -77,6 +102,8 @@ func TestResolve(t *testing.T) {
 	parked := isHeld(events.Parked, tenantmap.ReasonNoMapping)
 	notEntitled := isHeld(events.Quarantined, tenantmap.ReasonNotEntitled)
 	contradiction := isHeld(events.Quarantined, tenantmap.ReasonContradiction)
+	silent := isHeld(events.Parked, tenantmap.ReasonNoConversation)
+	const lasts = 90 * 24 * time.Hour
 	for _, c := range []struct {
 		name     string
 		evidence tenantmap.Evidence
@@ -198,6 +225,83 @@ func TestResolve(t *testing.T) {
 			},
 			contradiction,
 		},
+		{"2: shared, and nobody wrote", fromAnn(), both(), silent},
+		{
+			"2: shared, and the person is not known", inbound(), both(wroteAt(orgA, before)), silent,
+		},
+		{
+			"2: shared, one wrote", fromAnn(), both(wroteAt(orgB, before)), created(orgB, tenantmap.ByConversation),
+		},
+		{
+			"2: shared, both wrote: the last is answered", fromAnn(), both(wroteAt(orgA, before.Add(time.Millisecond)), wroteAt(orgB, before)),
+			created(orgA, tenantmap.ByConversation),
+		},
+		{
+			"2: shared, both wrote in one moment", fromAnn(), both(wroteAt(orgA, before), wroteAt(orgB, before)), contradiction,
+		},
+		{
+			"2: what was written after the event is not answered by it", fromAnn(), both(wroteAt(orgA, before), wroteAt(orgB, after)),
+			created(orgA, tenantmap.ByConversation),
+		},
+		{
+			"2: a clock may be a little ahead", fromAnn(), both(wroteAt(orgA, before), wroteAt(orgB, noon.Add(5*time.Second))),
+			created(orgB, tenantmap.ByConversation),
+		},
+		{
+			"2: and not by more", fromAnn(), both(wroteAt(orgB, noon.Add(5*time.Second+time.Millisecond))), silent,
+		},
+		{
+			"2: 90 days later", fromAnn(), both(wroteAt(orgA, noon.Add(-lasts))), created(orgA, tenantmap.ByConversation),
+		},
+		{
+			"2: more than 90 days later", fromAnn(), both(wroteAt(orgA, noon.Add(-lasts-time.Millisecond))), silent,
+		},
+		{
+			"2: who wrote last no longer holds the number", fromAnn(),
+			func() tenantmap.Facts {
+				f := both(wroteAt(orgA, before), wroteAt(orgB, before.Add(time.Minute)))
+				orgC := events.OrgID("cccccccc-0000-4000-8000-000000000000")
+				f.Senders = held(number, always(orgA), always(orgC), tenantmap.Tenure{Org: orgB, To: noon})
+				return f
+			}(),
+			created(orgA, tenantmap.ByConversation),
+		},
+		{
+			"2: the account that signed may not speak for who wrote last", fromAnn(),
+			func() tenantmap.Facts {
+				f := both(wroteAt(orgA, before), wroteAt(orgB, before.Add(time.Minute)))
+				f.Accounts = account(always(orgA))
+				return f
+			}(),
+			notEntitled,
+		},
+		{
+			"2: the account's only organisation wrote nothing", fromAnn(),
+			func() tenantmap.Facts { f := both(); f.Accounts = account(always(orgA)); return f }(),
+			silent,
+		},
+		{
+			"2: a number of one's own in a shared messaging service",
+			func() tenantmap.Evidence { e := fromAnn(); e.Senders = append(e.Senders, number2); return e }(),
+			func() tenantmap.Facts {
+				f := both(wroteAt(orgA, before))
+				f.Senders[number2] = []tenantmap.Tenure{always(orgB)}
+				return f
+			}(),
+			created(orgB, tenantmap.BySender),
+		},
+		{
+			"2: written to from either sender",
+			func() tenantmap.Evidence { e := fromAnn(); e.Senders = append(e.Senders, number2); return e }(),
+			func() tenantmap.Facts {
+				f := both(wroteAt(orgA, before))
+				f.Senders[number2] = []tenantmap.Tenure{always(orgA), always(orgB)}
+				k, _ := tenantmap.ConversationKey(number2.Value, ann)
+				f.Conversations[k] = []tenantmap.Conversation{wroteAt(orgB, before.Add(time.Minute))}
+				return f
+			}(),
+			created(orgB, tenantmap.ByConversation),
+		},
 		{
 			"3: an account of one organisation", inbound(),
 			tenantmap.Facts{Accounts: account(always(orgA))},
@@ -232,6 +336,25 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+func TestOthers(t *testing.T) {
+	t.Parallel()
+	orgC := events.OrgID("cccccccc-0000-4000-8000-000000000000")
+	e := fromAnn()
+	e.Senders = append(e.Senders, number2)
+	f := both(wroteAt(orgB, after), wroteAt(orgC, time.Time{}))
+	k, _ := tenantmap.ConversationKey(number2.Value, ann)
+	f.Conversations[k] = []tenantmap.Conversation{wroteAt(orgA, before), wroteAt(orgB, before)}
+	toBob, _ := tenantmap.ConversationKey(number.Value, bob)
+	f.Conversations[toBob] = []tenantmap.Conversation{wroteAt(orgC, before)}
+	require.Equal(t, []events.OrgID{orgB}, tenantmap.Others(&e, &f, orgA), "whoever wrote, at whatever time, if the account may speak for them")
+	f.Accounts = account(always(orgA), always(orgB), always(orgC))
+	require.Equal(t, []events.OrgID{orgB, orgC}, tenantmap.Others(&e, &f, orgA))
+	f.Accounts = account(always(orgA), tenantmap.Tenure{Org: orgB, To: noon}, tenantmap.Tenure{Org: orgC, From: noon})
+	require.Equal(t, []events.OrgID{orgA, orgC}, tenantmap.Others(&e, &f, orgB), "as of the event's time")
+	e.Person = ""
+	require.Empty(t, tenantmap.Others(&e, &f, orgA))
+}
+
 func TestTenureCovers(t *testing.T) {
 	t.Parallel()
 	tenure := tenantmap.Tenure{Org: orgA, From: before, To: noon}
@@ -253,6 +376,17 @@ func TestKeys(t *testing.T) {
 	require.Equal(t, []tenantmap.Key{known, echoed, signer}, e.Keys(), "a number cannot free a status callback")
 	e = inbound()
 	require.Equal(t, []tenantmap.Key{known, number, signer}, e.Keys())
+	e = fromAnn()
+	talk, ok := tenantmap.ConversationKey(number.Value, ann)
+	require.True(t, ok)
+	require.Equal(t, []tenantmap.Key{known, number, talk, signer}, e.Keys())
+	require.Equal(t, "conversation=+15550100001|+15550100002", talk.String())
+	sender, person := talk.Sides()
+	require.Equal(t, []string{number.Value, ann}, []string{sender, person})
+	for _, sides := range [][2]string{{"", ann}, {number.Value, ""}, {"a|b", "c"}, {"a", "b|c"}} {
+		_, ok := tenantmap.ConversationKey(sides[0], sides[1])
+		require.False(t, ok, "%q could be read in two ways, or in none", sides)
+	}
 
 	require.True(t, signer.Less(known))
 	require.False(t, known.Less(signer))

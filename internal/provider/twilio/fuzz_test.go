@@ -86,7 +86,7 @@ func FuzzParse(f *testing.F) {
 		providertest.Sound(t, p, err)
 		require.LessOrEqual(t, len(p.EventID), 200)
 		for _, k := range p.Evidence.Keys() {
-			require.LessOrEqual(t, len(k.Value), 400, "keys are indexed")
+			require.LessOrEqual(t, len(k.Value), 700, "keys are indexed")
 			require.NotContains(t, k.Value, "\x00")
 		}
 		if p.Message != nil {

@@ -70,9 +70,10 @@ func parseInbound(raw *events.Raw, in *reader) (provider.Parsed, error) {
 	m.Body = in.get(paramBody)
 	in.check(len(m.Body) <= maxBody, invalidBody)
 	m.Media = in.media()
+	m.OptOutType = in.optOutType()
 
 	p := provider.Parsed{Evidence: evidence(raw, &m, m.To, m.Service)}
-	p.Evidence.Creates = true
+	p.Evidence.Creates, p.Evidence.Person = true, tenantmap.NormaliseSender(m.From)
 	if m.ProviderID != "" {
 		p.EventID = events.NewEventID(events.Twilio, raw.Signer, raw.Kind, m.ProviderID)
 	}
@@ -81,6 +82,27 @@ func parseInbound(raw *events.Raw, in *reader) (provider.Parsed, error) {
 	}
 	p.Message = &m
 	return p, nil
+}
+
+// optOutType returns what Advanced Opt-Out took the message for: STOP, START or
+// HELP. Anything else, or several at once, is as if nothing had been said: the
+// message is worth more than a word of it that is not understood.
+func (r *reader) optOutType() string {
+	var said string
+	for _, p := range r.params {
+		switch {
+		case p.name != paramOptOut || p.value == said:
+		case said != "":
+			return ""
+		default:
+			said = p.value
+		}
+	}
+	switch said {
+	case "STOP", "START", "HELP":
+		return said
+	}
+	return ""
 }
 
 // media returns the URLs of a message's attachments.

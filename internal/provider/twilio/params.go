@@ -23,7 +23,8 @@ const (
 	paramService   = "MessagingServiceSid"
 	paramBody      = "Body"
 	paramMediaURL  = "MediaUrl" // + 0, 1, ...
-	paramEcho      = "wb"       // in our own callback URL: our message id
+	paramOptOut    = "OptOutType"
+	paramEcho      = "wb" // in our own callback URL: our message id
 )
 
 // param is one parameter, decoded.

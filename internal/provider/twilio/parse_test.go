@@ -51,7 +51,7 @@ func TestParseInbound(t *testing.T) {
 	body := form(
 		"AccountSid", account, "MessageSid", "MM"+messageID[2:], "From", "whatsapp:+15550100002", "To", "whatsapp:+15550100001",
 		"MessagingServiceSid", service, "Body", "Grüße + 50 % 🚀\nzweite Zeile ", "SmsStatus", "received",
-		"NumMedia", "2", "MediaUrl0", "https://api.example/0", "MediaUrl1", "https://api.example/1",
+		"NumMedia", "2", "MediaUrl0", "https://api.example/0", "MediaUrl1", "https://api.example/1", "OptOutType", "STOP",
 	)
 	got, err := parse(t, events.KindMessage, inboundURI, body)
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func TestParseInbound(t *testing.T) {
 	want := provider.Parsed{
 		EventID: events.EventID(eventPrefix + "message.received/" + sid),
 		Evidence: tenantmap.Evidence{
-			Provider: events.Twilio, Signer: account, ProviderID: sid, At: received, Creates: true,
+			Provider: events.Twilio, Signer: account, ProviderID: sid, At: received, Creates: true, Person: "whatsapp:+15550100002",
 			Resources: []tenantmap.Key{tenantmap.ResourceKey(events.Twilio, sid)},
 			Senders:   []tenantmap.Key{tenantmap.SenderKey("whatsapp:+15550100001"), tenantmap.SenderKey(service)},
 		},
@@ -67,10 +67,43 @@ func TestParseInbound(t *testing.T) {
 			Kind: events.KindMessage, Provider: events.Twilio, ProviderID: sid, Account: account,
 			Channel: events.WhatsApp, Direction: events.Inbound, From: "whatsapp:+15550100002", To: "whatsapp:+15550100001",
 			Service: service, Body: "Grüße + 50 % 🚀\nzweite Zeile ",
-			Media: []string{"https://api.example/0", "https://api.example/1"}, Status: "received", ReceivedAt: received,
+			Media: []string{"https://api.example/0", "https://api.example/1"}, OptOutType: "STOP", Status: "received", ReceivedAt: received,
 		},
 	}
 	require.Empty(t, cmp.Diff(want, got))
+}
+
+// What Advanced Opt-Out says is believed word for word or not at all, and never
+// costs the message.
+func TestParseOptOutType(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		said []string
+		want string
+	}{
+		{nil, ""},
+		{[]string{""}, ""},
+		{[]string{"STOP"}, "STOP"},
+		{[]string{"START"}, "START"},
+		{[]string{"HELP"}, "HELP"},
+		{[]string{"stop"}, ""},
+		{[]string{"STOP "}, ""},
+		{[]string{"SOMETHING"}, ""},
+		{[]string{strings.Repeat("S", 1<<16)}, ""},
+		{[]string{"ST\x00OP"}, ""},
+		{[]string{"STOP", "STOP"}, "STOP"}, // the signature covers equal ones once: anybody can add one
+		{[]string{"STOP", "START"}, ""},
+		{[]string{"START", "STOP"}, ""},
+	} {
+		pairs := []string{"AccountSid", account, "MessageSid", messageID, "From", "+15550100002", "To", "+15550100001", "Body", "basta"}
+		for _, v := range c.said {
+			pairs = append(pairs, "OptOutType", v)
+		}
+		got, err := parse(t, events.KindMessage, inboundURI, form(pairs...))
+		require.NoError(t, err, c.said)
+		require.Equal(t, c.want, got.Message.OptOutType, c.said)
+		require.Equal(t, "basta", got.Message.Body)
+	}
 }
 
 func TestParseWaysIn(t *testing.T) {
