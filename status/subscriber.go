@@ -144,9 +144,9 @@ func (f *follower[E, P]) take(msg *message.Message) error {
 	}
 	id := P(&e).identity()
 	if f.wanted(id) && f.versions.isNew(id) {
-		if err := f.handle(msg.Context(), e); err != nil {
+		if f.handle(msg.Context(), e) != nil { // what went wrong is the handler's own affair
 			msg.Nack()
-			return nil // it comes again; the error is the handler's own affair
+			return nil
 		}
 		f.versions.seen(id) // not before: what comes again after a Nack is no repeat
 	}

@@ -26,6 +26,9 @@ import (
 // closeTimeout bounds the end of the connections; there is nothing to flush.
 const closeTimeout = 5 * time.Second
 
+// ErrClosed is returned by a [Subscriber] that was closed.
+var ErrClosed = kafkabus.ErrSubscriberClosed
+
 var _ message.Subscriber = (*Subscriber)(nil)
 
 // Config says how to reach the brokers, and as whom to read.
@@ -69,7 +72,7 @@ func NewSubscriber(cfg Config) (*Subscriber, error) {
 	}
 	err := bus.Validate()
 	if cfg.Group == "" {
-		err = errors.Join(err, errors.New("Group is empty: name a consumer group"))
+		err = errors.Join(err, errors.New("no consumer group: name one in Group"))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("configuring the subscriber: %w", inOurWords(err))
