@@ -133,25 +133,29 @@ type follower[E any, P event[E]] struct {
 // take answers one message. An error means that the subscription cannot go on.
 func (f *follower[E, P]) take(msg *message.Message) error {
 	e, err := f.decode(msg)
-	if err != nil && f.opts.Foreign == nil {
+	switch {
+	case err == nil:
+		f.deliver(msg, e)
+	case f.opts.Foreign != nil:
+		f.opts.Foreign(msg, err)
+		msg.Ack()
+	default:
 		msg.Nack()
 		return err
 	}
-	if err != nil {
-		f.opts.Foreign(msg, err)
-		msg.Ack()
-		return nil
-	}
+	return nil
+}
+
+func (f *follower[E, P]) deliver(msg *message.Message, e E) {
 	id := P(&e).identity()
 	if f.wanted(id) && f.versions.isNew(id) {
 		if f.handle(msg.Context(), e) != nil { // what went wrong is the handler's own affair
 			msg.Nack()
-			return nil
+			return
 		}
 		f.versions.seen(id) // not before: what comes again after a Nack is no repeat
 	}
 	msg.Ack()
-	return nil
 }
 
 func (s *Subscriber) wanted(id identity) bool {
