@@ -15,12 +15,13 @@
 // Every accepted transition of a message or call is one event, and every change
 // of a campaign's numbers is followed by a snapshot, at most one a second. The
 // version of a row goes up by one with each transition, that of a campaign goes
-// up. Events of one row or campaign come in the order of their versions.
+// up. The events of a row come in the order of their versions.
 //
 // Delivery is at least once. Repeats carry the same EventID and the same
-// version. A [Subscriber] drops those that it remembers; a program that must not
-// see any, whatever it has forgotten by restarting, keeps the version beside what
-// it stores and leaves alone what is not above it:
+// version, and after a crash may come behind newer events, as may an older
+// snapshot. A [Subscriber] drops those of the rows that it remembers. A program
+// that must end with the newest, whatever it has forgotten by restarting, keeps
+// the version beside what it stores and leaves alone what is not above it:
 //
 //	UPDATE ... SET status = $3, version = $4 WHERE org_id = $1 AND id = $2 AND version < $4
 //

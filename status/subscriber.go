@@ -25,11 +25,12 @@ type Options struct {
 	// Remember bounds the memory of last versions, per call and in rows or
 	// campaigns, the longest unseen forgotten first; 0 is [DefaultRemember].
 	//
-	// A bound that is too small costs repeats and never events: when an event
-	// comes again whose row was forgotten, it is delivered again, with a version
-	// that may lie below one that was delivered before. What is read again is
-	// read again to its end, so the last event of the row that is delivered is
-	// still its newest. A restart is the same, with everything forgotten.
+	// A bound that is too small costs repeats and never events: an event of a row
+	// that was forgotten is delivered when it comes again, with a version that may
+	// lie below one that was delivered before. As a rule the newer ones follow it,
+	// but a worker that was cut off may repeat an old event behind them. So make
+	// room for all rows that change within some minutes, and see the package's
+	// comment for what no bound can do: a restart forgets everything.
 	Remember int
 
 	// Foreign is told of each record that is no status event, which is then

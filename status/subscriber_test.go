@@ -17,17 +17,21 @@ import (
 var errBusy = errors.New("busy")
 
 // history draws the topic of some rows: every version of each, in order, with
-// rewinds as a crash makes them: what was published since some point comes again
-// in the same order and to its end.
+// what comes again: all since some point, as after a crash, or one old event, by
+// a worker that was cut off.
 func history(t *rapid.T, rows int) (topic []events.MessageStatus, newest map[string]int64) {
 	newest = map[string]int64{}
 	for range rapid.IntRange(1, 30).Draw(t, "steps") {
-		if len(topic) > 0 && rapid.IntRange(0, 3).Draw(t, "rewind") == 0 {
-			topic = append(topic, topic[rapid.IntRange(0, len(topic)-1).Draw(t, "to"):]...)
-			if len(topic) > 300 {
-				break
+		if len(topic) > 0 && len(topic) < 200 {
+			from := rapid.IntRange(0, len(topic)-1).Draw(t, "from")
+			switch rapid.IntRange(0, 5).Draw(t, "again") {
+			case 0:
+				topic = append(topic, topic[from:]...)
+				continue
+			case 1:
+				topic = append(topic, topic[from])
+				continue
 			}
-			continue
 		}
 		id := fmt.Sprint("row", rapid.IntRange(1, rows).Draw(t, "row"))
 		newest[id]++
@@ -37,8 +41,8 @@ func history(t *rapid.T, rows int) (topic []events.MessageStatus, newest map[str
 }
 
 // Whatever comes again, whatever a handler refuses and however little is
-// remembered: every version is handled, in order, and the last that is handled is
-// the newest. With room for all rows nothing is handled twice.
+// remembered: every version is handled, each first in its order. With room for
+// all rows nothing is handled twice, and the last is the newest.
 func TestPropertyRepeatsAreDroppedAndNothingIsLost(t *testing.T) {
 	t.Parallel()
 	const rows = 4
@@ -64,7 +68,10 @@ func TestPropertyRepeatsAreDroppedAndNothingIsLost(t *testing.T) {
 			return nil
 		})
 		require.ErrorIs(t, err, status.ErrEnded)
-		require.Equal(t, newest, last)
+		require.Equal(t, newest, highest)
+		if remember == rows {
+			require.Equal(t, newest, last)
+		}
 		require.Len(t, l.acked, len(topic), "repeats are acknowledged too")
 	})
 }
