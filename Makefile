@@ -15,7 +15,7 @@ FUZZTIME = 10s
 
 .DEFAULT_GOAL := help
 .PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors proofs fuzz test-crash test-kafka test-load test-orgs bench-orgs kafka-up \
-	kafka-down generate build module vuln
+	kafka-down generate asyncapi build module vuln
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -80,6 +80,9 @@ kafka-down: ## stop it
 generate: ## write generated code and docs anew
 	$(TOOL) sqlc generate
 	go test -count=1 -run '^TestDocs' ./internal/app -update
+
+asyncapi: ## hold docs/asyncapi.yaml against AsyncAPI's own schema; needs npm
+	@sh scripts/asyncapi.sh
 
 build: ## build the commands into bin/
 	CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...

@@ -18,6 +18,6 @@ fi
 restart=${WAYBILL_TEST_KAFKA_RESTART:-}
 unset WAYBILL_TEST_KAFKA_RESTART
 echo "real Apache Kafka on $WAYBILL_TEST_KAFKA"
-go test -count=1 -timeout 15m ./internal/bus/...
+go test -count=1 -timeout 15m ./internal/bus/... ./status/kafka
 [ -z "$restart" ] || WAYBILL_TEST_KAFKA_RESTART=$restart go test -count=1 -timeout 5m -run 'Reconnect$' ./internal/bus/kafkabus
 go test -count=1 -timeout 20m ./test/cluster

@@ -52,6 +52,40 @@ func TestCheckFindsViolations(t *testing.T) {
 			},
 		},
 		{
+			name: "a public room that hides what it stands on",
+			files: map[string]string{
+				"internal/bus/kafkabus/a.go": doc + "package p",
+				"status/kafka/a.go": "// Package kafka is for a test.\npackage kafka\nimport bus \"house/internal/bus/kafkabus\"\n" +
+					"type S struct{ client *bus.Client }\nfunc (s *S) close() *bus.Client { return s.client }\nvar _ = bus.X\nfunc New() *S { return &S{bus.New()} }",
+			},
+		},
+		{
+			name: "a public room with an internal type in a field",
+			files: map[string]string{
+				"internal/bus/kafkabus/a.go": doc + "package p",
+				"status/kafka/a.go": "// Package kafka is for a test.\npackage kafka\nimport \"house/internal/bus/kafkabus\"\n" +
+					"type S struct{\nname string\nClients []*kafkabus.Client\n}",
+			},
+			want: "status/kafka: exports a.go:6 kafkabus.Client of internal/bus/kafkabus",
+		},
+		{
+			name: "a public room with an internal type embedded",
+			files: map[string]string{
+				"internal/bus/kafkabus/a.go": doc + "package p",
+				"status/kafka/a.go": "// Package kafka is for a test.\npackage kafka\nimport \"house/internal/bus/kafkabus\"\n" +
+					"type S struct{ *kafkabus.Client }",
+			},
+			want: "programs outside cannot name it",
+		},
+		{
+			name: "a public room with an internal type as an argument",
+			files: map[string]string{
+				"internal/events/a.go": doc + "package p",
+				"status/a.go":          "// Package status is for a test.\npackage status\nimport \"house/internal/events\"\nfunc Of(id events.OrgID) {}",
+			},
+			want: "status: exports a.go:4 events.OrgID of internal/events",
+		},
+		{
 			name:  "an unknown room",
 			files: map[string]string{"internal/util/a.go": doc + "package p"},
 			want:  "internal/util: is a room without a floor",

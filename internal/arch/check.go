@@ -59,6 +59,9 @@ func (p *Package) check(known map[string]bool) []string {
 			report("%s: only cmd/* and internal/config touch the environment", use)
 		}
 	}
+	for _, leak := range p.Leaks {
+		report("exports %s: programs outside cannot name it", leak)
+	}
 	for _, problem := range p.Settings {
 		report("%s", problem)
 	}

@@ -22,6 +22,7 @@ type Package struct {
 	TestImports map[string][]string // by _test.go files
 	Environment []string            // where product files use [environment]: "file:line os.Getenv"
 	Settings    []string            // what is wrong with fields that the environment fills
+	Leaks       []string            // internal types in what a public room exports
 	Product     Files
 	Tests       Files
 }
@@ -133,6 +134,9 @@ func (p *Package) add(fsys fs.FS, name, module string) error {
 			p.Environment = append(p.Environment, environmentUses(set, file)...)
 		}
 		p.Settings = append(p.Settings, settings(set, file)...)
+		if oneOf(public, p.Room) {
+			p.Leaks = append(p.Leaks, leaks(set, file, module)...)
+		}
 	}
 	return nil
 }

@@ -23,8 +23,8 @@ var floors = [][]string{
 		"internal/opspage", "internal/provider/twilio", "internal/provider/ses", "internal/provider/connect",
 		"internal/provider/stripe", "internal/postgres", "internal/bus/kafkabus", "internal/embedded",
 	},
-	5: {"internal/app"},
-	6: {"cmd/*"},
+	5: {"internal/app", "status/kafka"},
+	6: {"cmd/*", "status/examples/*"},
 }
 
 // suites are the rooms that only tests import. They may import any room.

@@ -103,7 +103,10 @@ func (k *consumer) Run(ctx context.Context) error {
 func (k *consumer) await(ctx context.Context, topic string) bool {
 	var p patience
 	for {
-		_, err := k.client.partitionsOf(ctx, topic)
+		// A cluster that is away is asked again and again, so somebody must say so.
+		asking, cancel := context.WithTimeout(ctx, requestTimeout)
+		_, err := k.client.partitionsOf(asking, topic)
+		cancel()
 		if err == nil {
 			return true
 		}

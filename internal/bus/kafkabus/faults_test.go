@@ -342,6 +342,23 @@ func TestHaltedPartitionRaisesTheAlarm(t *testing.T) {
 	require.Equal(t, map[string]float64{"0,t": 0}, metric(t, reg, "waybill_kafka_lost_records_total"))
 }
 
+// A consumer asks for its topic until the cluster answers. Whoever runs it with a
+// wrong address must read so somewhere.
+func TestAConsumerSaysThatItsClusterIsAway(t *testing.T) {
+	t.Parallel()
+	log := make(logged, 100)
+	client, err := kafkabus.New(kafkabus.Config{Brokers: []string{"127.0.0.1:1"}}, slog.New(log), nil)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, client.Close(context.Background())) })
+	run(t, client, "group", startAt(0), "t")
+	select {
+	case message := <-log:
+		require.Equal(t, "waiting for a topic", message)
+	case <-time.After(30 * time.Second):
+		require.FailNow(t, "it waits without a word")
+	}
+}
+
 type startAt int64
 
 func (s startAt) Joined(int) {}
