@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"testing"
 
 	"github.com/jackc/pgx/v5"
 
@@ -30,3 +31,14 @@ func Retryable(err error) bool { return isRetryable(err) }
 
 // SelectTransitions rebuilds status events from the timeline.
 const SelectTransitions = selectTransitions
+
+// Left returns which connection of a pool of one is used next, and the
+// organisation that a statement on it would be limited to.
+func Left(t testing.TB, db *DB) (pid int, org string) {
+	t.Helper()
+	err := db.pool.QueryRow(t.Context(), "SELECT pg_backend_pid(), coalesce(current_setting('waybill.org', true), '')").Scan(&pid, &org)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid, org
+}
