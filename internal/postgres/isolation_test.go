@@ -72,7 +72,7 @@ func try(t testing.TB, pool *pgxpool.Pool, org, sql string) (seen []string, stat
 	}
 	rows, err := tx.Query(ctx, sql)
 	if err == nil {
-		seen, err = pgx.CollectRows(rows, func(r pgx.CollectableRow) (id string, err error) { return id, r.Scan(&id) })
+		seen, err = pgx.CollectRows(rows, pgx.RowTo[string])
 	}
 	var refused *pgconn.PgError
 	if errors.As(err, &refused) {
