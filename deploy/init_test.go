@@ -47,7 +47,7 @@ func TestTheInitFileAndTheMigrationsMakeEveryRole(t *testing.T) {
 			}
 			steps, err := migrations.Up(t.Context(), at("migrate"))
 			require.NoError(t, err)
-			require.Len(t, steps, migrations.Version)
+			require.EqualValues(t, migrations.Version, steps[len(steps)-1].Version)
 			for _, name := range []string{"router", "workers", "waybill"} {
 				require.NoError(t, check(t, at(name)), name)
 			}

@@ -159,6 +159,11 @@ func TestCheckFindsViolations(t *testing.T) {
 			want:  "ingest has no database",
 		},
 		{
+			name:  "a database behind the store's back",
+			files: map[string]string{"internal/operate/a.go": doc + "package p\nimport _ \"github.com/jackc/pgx/v5\""},
+			want:  "only internal/postgres talks to the database",
+		},
+		{
 			name: "generated types outside their adapter, in a test",
 			files: map[string]string{
 				"internal/operate/a.go":      doc + "package p",

@@ -1,5 +1,7 @@
 package arch
 
+import "slices"
+
 // ban forbids imports beyond what the floors forbid.
 type ban struct {
 	imports []string // import paths; rooms of this module without its name
@@ -23,6 +25,12 @@ var bans = []ban{
 		imports: []string{"internal/postgres", "internal/postgres/*", "database/sql", "github.com/jackc/pgx/*"},
 		from:    []string{"internal/ingest"},
 		why:     "ingest has no database: it reads Kafka alone",
+	},
+	{
+		imports: []string{"database/sql", "database/sql/*", "github.com/jackc/pgx/*"},
+		// ingest and the domains have bans of their own.
+		except: slices.Concat([]string{"internal/postgres", "internal/postgres/dbq", "internal/embedded", "migrations", "internal/ingest"}, floors[2]),
+		why:    "only internal/postgres talks to the database: there a statement names its organisation",
 	},
 	{
 		imports: []string{"internal/postgres/dbq"},

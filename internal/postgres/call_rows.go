@@ -181,7 +181,8 @@ func changedRecordings(org events.OrgID, rows []*row[voice.Call]) []recordingRow
 		c := &r.after
 		for id, rec := range c.Recordings {
 			if before, ok := r.before.Recordings[id]; !ok || before != rec {
-				all = append(all, recordingRow{rec, events.DeriveRowID(org, c.Provider, id), c.ID, c.Provider})
+				key := events.DeriveID("recording", string(org), string(c.ID), id)
+				all = append(all, recordingRow{rec, events.RowID(key), c.ID, c.Provider})
 			}
 		}
 	}

@@ -71,7 +71,7 @@ func (consentPart) take(events.RowID)                                           
 func (consentPart) queueLock(*pgx.Batch, events.OrgID)                              {}
 func (consentPart) queueReplay(*pgx.Batch, events.OrgID, replays, *[]events.Status) {}
 func (consentPart) links(events.OrgID, *links)                                      {}
-func (consentPart) queueWrite(*pgx.Batch, events.OrgID) error { return nil }
+func (consentPart) queueWrite(*pgx.Batch, events.OrgID) error                       { return nil }
 
 func (consentPart) fold(*events.Message, events.RowID) (events.Step, func() events.Status) {
 	return events.Step{Outcome: events.Applied}, nil

@@ -109,3 +109,14 @@ func (db *DB) GenericPlan(t *testing.T, statement, types string) (lines []string
 	require.NoError(t, err)
 	return lines
 }
+
+// Left returns which connection of a pool of one is used next, and the
+// organisation that a statement on it would be limited to.
+func Left(t testing.TB, db *DB) (pid int, org string) {
+	t.Helper()
+	err := db.pool.QueryRow(t.Context(), "SELECT pg_backend_pid(), coalesce(current_setting('waybill.org', true), '')").Scan(&pid, &org)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pid, org
+}

@@ -1,0 +1,9 @@
+package migrations_test
+
+import (
+	"testing"
+
+	"waybill/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m, testkit.NoLeaks()) }
