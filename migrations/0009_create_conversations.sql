@@ -3,7 +3,7 @@
 -- sender, STOP or START, for organisations whose send is recorded later. Routing,
 -- so by grants only. The lock of both is the conversation's key in tenant_map.
 -- Rows are written by the router alone, and only for shared senders.
--- Locks: none, the tables are new.
+-- Locks: consents, for as long as an index is built; the tables are new.
 -- +goose Up
 SET LOCAL lock_timeout = '5s';
 
@@ -31,3 +31,6 @@ GRANT SELECT, INSERT ON conversations, sender_requests TO waybill_router;
 GRANT UPDATE (last_outbound_at) ON conversations TO waybill_router;
 GRANT UPDATE (received_at, opted_out, event_id, event) ON sender_requests TO waybill_router;
 GRANT SELECT ON conversations, sender_requests TO waybill_operator, waybill_readonly;
+
+-- "Is this person opted out?" is asked by address.
+CREATE INDEX consents_address ON consents (org_id, address) WHERE address <> '';

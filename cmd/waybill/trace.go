@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"sort"
@@ -57,6 +58,13 @@ func printStory(w io.Writer, s *operate.Story) {
 		printResource(w, s.Resource)
 	default:
 		fmt.Fprintln(w, "no row yet")
+	}
+	if len(s.Consents) > 0 {
+		fmt.Fprintln(w, "\nCHANNEL\tSENDER\tOPTED OUT\tSINCE\tORGANISATION\tBY EVENT")
+		for i := range s.Consents {
+			c := &s.Consents[i]
+			fmt.Fprintf(w, "%s\t%s\t%t\t%s\t%s\t%s\n", c.Channel, cmp.Or(c.Sender, "every sender"), c.OptedOut, show(&c.At, "-"), c.Org, c.Event)
+		}
 	}
 	fmt.Fprintln(w, "\nRECEIVED\tOUTCOME\tTYPE\tSTATUS\tREASON\tREPEATS\tVERIFIED AS\tRESOLVED BY\tKAFKA\tEVENT")
 	for i := range s.Events {

@@ -69,6 +69,18 @@ type Found struct {
 	Resources []Resource
 	Events    []Event
 	Held      []Held
-	Many      bool // the id stands for several resources: an address, a campaign, a customer
-	More      bool // there is more on record than was asked for
+	Consents  []Decision // about an address
+	Many      bool       // the id stands for several resources: an address, a campaign, a customer
+	More      bool       // there is more on record than was asked for
+}
+
+// Decision is whether somebody opted out, as it holds. Its JSON names are promises.
+type Decision struct {
+	Org      events.OrgID   `json:"org_id"`
+	Channel  events.Channel `json:"channel"`
+	Sender   string         `json:"sender"` // "" = every sender of the channel
+	Address  string         `json:"address"`
+	OptedOut bool           `json:"opted_out"`
+	At       time.Time      `json:"decided_at"`
+	Event    events.EventID `json:"event_id"`
 }

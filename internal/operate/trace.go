@@ -27,6 +27,7 @@ type Story struct {
 	Events       []history.Event    `json:"events"`   // oldest first, held ones included
 	StatusEvents []events.Status    `json:"status_events"`
 	Resources    []history.Resource `json:"resources,omitempty"` // only when the id stands for several
+	Consents     []history.Decision `json:"consents,omitempty"`  // of an address
 	More         bool               `json:"more,omitempty"`      // older resources or events were left out
 }
 
@@ -89,7 +90,9 @@ func addresses(id string) []string {
 	switch {
 	case strings.HasPrefix(value, "+"):
 		return []string{value, "whatsapp:" + value}
-	case strings.HasPrefix(value, "whatsapp:"), strings.Contains(value, "@"), len(value) <= 8 && strings.Trim(value, "0123456789") == "":
+	case strings.Contains(value, "@"):
+		return []string{value, strings.ToLower(value)}
+	case strings.HasPrefix(value, "whatsapp:"), len(value) <= 8 && strings.Trim(value, "0123456789") == "":
 		return []string{value}
 	}
 	return nil
@@ -98,8 +101,8 @@ func addresses(id string) []string {
 // tell arranges what was found.
 func tell(found *history.Found) Story {
 	s := Story{
-		Found:  len(found.Resources)+len(found.Events)+len(found.Held) > 0,
-		Events: found.Events, StatusEvents: []events.Status{}, More: found.More,
+		Found:  len(found.Resources)+len(found.Events)+len(found.Held)+len(found.Consents) > 0,
+		Events: found.Events, Consents: found.Consents, StatusEvents: []events.Status{}, More: found.More,
 	}
 	if s.Events == nil {
 		s.Events = []history.Event{}

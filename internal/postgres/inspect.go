@@ -116,9 +116,24 @@ func (f *finder) rows(ctx context.Context) ([]rowRef, error) {
 	if len(f.query.Addresses) == 0 {
 		return nil, nil
 	}
+	if err := f.consents(ctx); err != nil {
+		return nil, err
+	}
 	about, err := f.RowsByAddress(ctx, dbq.RowsByAddressParams{Orgs: f.orgs, Addresses: f.query.Addresses, Most: f.most()})
 	f.found.Many = true
 	return appendRefs(refs, about), err
+}
+
+// consents adds what was decided about an address.
+func (f *finder) consents(ctx context.Context) error {
+	rows, err := f.ConsentsOf(ctx, dbq.ConsentsOfParams{Orgs: f.orgs, Addresses: f.query.Addresses, Most: f.most()})
+	for _, r := range rows {
+		f.found.Consents = append(f.found.Consents, history.Decision{
+			Org: events.OrgID(r.OrgID), Channel: events.Channel(r.Channel), Sender: r.Sender, Address: r.Address,
+			OptedOut: r.OptedOut, At: r.DecidedAt.UTC(), Event: events.EventID(r.EventID),
+		})
+	}
+	return err
 }
 
 // most asks for one more than wanted, to know whether there is more.

@@ -111,6 +111,8 @@ func TestStopAtASharedNumberOptsOutOfEveryConversation(t *testing.T) {
 	require.Empty(t, told.Packed)
 	require.Equal(t, message.Receipt, told.Receipt)
 
+	s.optedOut(ann, s.a.org, s.b.org)
+
 	// The provider repeats itself: nobody hears anything new of it.
 	s.call(stop, http.StatusOK)
 	s.event(sid, func(e *history.Event) bool { return e.ID == message.EventID && e.Duplicates == 1 })
@@ -128,12 +130,32 @@ func TestStopAtASharedNumberOptsOutOfEveryConversation(t *testing.T) {
 	s.wrote(s.b, bob, time.Hour)
 	require.Equal(t, bob, heard(late, events.KindConsent, s.b.org).From)
 
+	s.optedOut(bob, s.a.org, s.b.org)
+
 	a := &operate.Audit{Ledger: s.inspect, Log: s.kafka}
 	require.NoError(t, a.Wait(t.Context(), patience))
 	b, err := a.Run(t.Context(), time.Time{})
 	require.NoError(t, err)
 	require.True(t, b.Balanced, "%+v", b)
 	require.InDelta(t, before+2, s.figures(counter)[counter], 0, "two requests, one other organisation each, one event each")
+}
+
+// optedOut waits until a person is opted out of organisations, and of no others.
+func (s *sharedNumber) optedOut(person string, orgs ...string) {
+	s.t.Helper()
+	slices.Sort(orgs)
+	s.until(func() error {
+		var out []string
+		for _, c := range s.story(person).Consents {
+			if c.OptedOut && c.Sender == s.number {
+				out = append(out, string(c.Org))
+			}
+		}
+		if slices.Sort(out); !slices.Equal(orgs, out) {
+			return fmt.Errorf("%s is opted out of %v, not %v", person, out, orgs)
+		}
+		return nil
+	})
 }
 
 // listen follows the messages topic. What it returns waits for the one event

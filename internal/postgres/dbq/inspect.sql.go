@@ -183,6 +183,47 @@ func (q *Queries) CampaignRecount(ctx context.Context, arg CampaignRecountParams
 	return items, nil
 }
 
+const consentsOf = `-- name: ConsentsOf :many
+SELECT org_id, channel, sender, address, opted_out, decided_at, event_id FROM consents
+WHERE org_id = ANY($1::uuid[]) AND address = ANY($2::text[]) AND address <> ''
+ORDER BY org_id, channel, sender, address LIMIT $3
+`
+
+type ConsentsOfParams struct {
+	Orgs      []string
+	Addresses []string
+	Most      int32
+}
+
+// ConsentsOf returns what was decided about an address, by organisation.
+func (q *Queries) ConsentsOf(ctx context.Context, arg ConsentsOfParams) ([]Consent, error) {
+	rows, err := q.db.Query(ctx, consentsOf, arg.Orgs, arg.Addresses, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Consent
+	for rows.Next() {
+		var i Consent
+		if err := rows.Scan(
+			&i.OrgID,
+			&i.Channel,
+			&i.Sender,
+			&i.Address,
+			&i.OptedOut,
+			&i.DecidedAt,
+			&i.EventID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const finalEvent = `-- name: FinalEvent :one
 SELECT event_id, receipt_id, org_id, outcome, applied_at FROM event_ids WHERE event_id = $1
 `

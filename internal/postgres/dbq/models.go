@@ -16,6 +16,16 @@ type AccountOrg struct {
 	Valid     pgtype.Range[pgtype.Timestamptz]
 }
 
+type Consent struct {
+	OrgID     string
+	Channel   string
+	Sender    string
+	Address   string
+	OptedOut  bool
+	DecidedAt time.Time
+	EventID   string
+}
+
 type EventID struct {
 	EventID   string
 	ReceiptID string

@@ -96,3 +96,9 @@ GROUP BY status HAVING sum(messages) <> 0 OR sum(reached) <> 0;
 -- name: CampaignRecount :many
 -- CampaignRecount counts a campaign's messages and calls anew.
 SELECT status, count(*) AS messages FROM resources WHERE org_id = @org_id AND campaign_id = @campaign_id GROUP BY status;
+
+-- name: ConsentsOf :many
+-- ConsentsOf returns what was decided about an address, by organisation.
+SELECT org_id, channel, sender, address, opted_out, decided_at, event_id FROM consents
+WHERE org_id = ANY(@orgs::uuid[]) AND address = ANY(@addresses::text[]) AND address <> ''
+ORDER BY org_id, channel, sender, address LIMIT @most;
