@@ -155,7 +155,8 @@ DECLARE
   -- A row of another customer is that customer's, also where two share an address.
   linked constant text := '(t.customer_id = $2 OR ($2 IS NULL OR t.customer_id IS NULL) AND (t.from_address = ANY($3) OR t.to_address = ANY($3)))';
   mailed constant text := '(t.customer_id = $2 OR ($2 IS NULL OR t.customer_id IS NULL) AND (t.from_address = ANY($3)
-    OR t.erased_at IS NULL AND EXISTS (SELECT FROM email_recipients r WHERE r.org_id = t.org_id AND r.email_id = t.id AND r.address = ANY($3))))';
+    OR t.erased_at IS NULL AND EXISTS (SELECT FROM email_recipients r WHERE r.org_id = t.org_id AND r.email_id = t.id
+      AND r.address = ANY($3 || ARRAY(SELECT erased_address($1, a) FROM unnest($3) AS a)))))';
   theirs constant text := $q$from_address = CASE WHEN t.direction = 'inbound' OR t.from_address = ANY($3) THEN '' ELSE t.from_address END,
     to_address = CASE WHEN t.direction = 'outbound' OR t.to_address = ANY($3) THEN '' ELSE t.to_address END,
     customer_id = NULL, erased_at = coalesce(t.erased_at, now())$q$;
@@ -167,8 +168,8 @@ BEGIN
   FOREACH t IN ARRAY ARRAY['email_recipients', 'call_recordings'] LOOP
     EXECUTE format('CREATE TRIGGER come_erased BEFORE INSERT ON %I FOR EACH ROW EXECUTE FUNCTION come_erased()', t);
   END LOOP;
-  -- Recordings before calls and e-mails before recipients: each is found by the
-  -- other's rows. Campaigns and customers come when nothing refers to them.
+  -- Recordings and recipients before what they belong to, campaigns and customers
+  -- when nothing refers to them.
   PERFORM keep_personal_table('events', 10, 't.row_id IN (SELECT m.id FROM sms_messages m WHERE m.org_id = $1 AND ' || replace(linked, 't.', 'm.')
     || ' UNION ALL SELECT m.id FROM calls m WHERE m.org_id = $1 AND ' || replace(linked, 't.', 'm.')
     || ' UNION ALL SELECT m.id FROM email_messages m WHERE m.org_id = $1 AND ' || replace(mailed, 't.', 'm.') || ')', chunk_by => 'event_id');
@@ -177,14 +178,14 @@ BEGIN
     't.erased_at IS NULL AND EXISTS (SELECT FROM calls c WHERE c.org_id = t.org_id AND c.id = t.call_id AND ' || replace(linked, 't.', 'c.') || ')',
     erases => $q$location = '', erased_at = now()$q$);
   PERFORM keep_personal_table('calls', 40, linked, person, erases => theirs || ', facts = erased_facts(t.facts)');
-  PERFORM keep_personal_table('email_messages', 50, mailed,
-    'ARRAY(SELECT r.address FROM email_recipients r WHERE r.org_id = t.org_id AND r.email_id = t.id)',
-    erases => $q$from_address = CASE WHEN t.from_address = ANY($3) THEN '' ELSE t.from_address END, customer_id = NULL,
-      erased_at = coalesce(t.erased_at, now()), facts = erased_facts(t.facts)$q$);
-  PERFORM keep_personal_table('email_recipients', 60,
+  PERFORM keep_personal_table('email_recipients', 50,
     't.address = ANY($3) AND EXISTS (SELECT FROM email_messages m WHERE m.org_id = t.org_id AND m.id = t.email_id
       AND ($2 IS NULL OR m.customer_id IS NULL OR m.customer_id = $2))',
     erases => 'address = erased_address($1, t.address)');
+  PERFORM keep_personal_table('email_messages', 60, mailed,
+    'ARRAY(SELECT r.address FROM email_recipients r WHERE r.org_id = t.org_id AND r.email_id = t.id)',
+    erases => $q$from_address = CASE WHEN t.from_address = ANY($3) THEN '' ELSE t.from_address END, customer_id = NULL,
+      erased_at = coalesce(t.erased_at, now()), facts = erased_facts(t.facts)$q$);
   PERFORM keep_personal_table('consents', 70, 't.address = ANY($3)',
     deletes => 'NOT t.opted_out OR EXISTS (SELECT FROM consents o WHERE o.org_id = t.org_id AND o.channel = t.channel AND o.sender = t.sender
       AND o.address = erased_address($1, t.address))',
@@ -415,5 +416,5 @@ REVOKE ALL ON FUNCTION keep_personal_table(text, integer, text, text, text, text
 GRANT EXECUTE ON FUNCTION begin_erasure(uuid, text, uuid, text[], text), count_erased(uuid, text, bigint), erase_rows(uuid, text, integer),
   erasure_people(uuid), finish_erasure(uuid) TO waybill_operator;
 GRANT EXECUTE ON FUNCTION erased_address(uuid, text), erased_facts(jsonb), suppressed(uuid, text, text, text) TO waybill_worker, waybill_operator;
-GRANT EXECUTE ON FUNCTION suppressed(uuid, text, text, text) TO waybill_readonly;
+GRANT EXECUTE ON FUNCTION erased_address(uuid, text), suppressed(uuid, text, text, text) TO waybill_readonly;
 GRANT EXECUTE ON FUNCTION sweep_erased_organizations(integer), expire_rows(text, bigint, integer, timestamptz), drop_event_day(timestamptz) TO waybill_worker;
