@@ -172,7 +172,18 @@ func (p *program) rubbish() {
 	send := []byte(`{"org_id":"` + canaryWord + `","channel":"` + canaryMail + `","to":"` + canaryNumber + `","` + canaryWord + `":1}`)
 	unsupported := []byte(`{"org_id":"` + p.a.org + `","channel":"email","provider":"ses","provider_id":"` + uuid.NewString() + `","to":"` + canaryMail + `"}`)
 	nobody := []byte(`{"org_id":"` + uuid.NewString() + `","channel":"sms","provider":"twilio","provider_id":"` + p.id("SM") + `","to":"` + canaryNumber + `"}`)
+	stray := events.Message{
+		EventID: "x", Receipt: events.ReceiptID(uuid.NewString()), Kind: events.KindMessage, Provider: events.Twilio, Org: events.OrgID(p.a.org), Row: canaryNumber,
+		Channel: events.SMS, Direction: events.Inbound, Status: "received", Body: canaryText, From: canaryNumber, ReceivedAt: time.Now(),
+	}
+	unresolved, err := stray.Record()
+	require.NoError(p.t, err)
+	stray.Row = events.RowID(uuid.NewString())
+	stray.CustomerID, stray.CampaignID, stray.Status = canaryMail, canaryWord, canaryText
+	odd, err := stray.Record()
+	require.NoError(p.t, err)
 	records := []events.Record{
+		unresolved, odd,
 		{Topic: events.TopicSends, Key: []byte(canaryNumber), Value: send, Headers: []events.Header{header("ce_id", canaryWord)}},
 		{Topic: events.TopicSends, Key: []byte(canaryNumber), Value: []byte(canaryText)},
 		{Topic: events.TopicSends, Key: []byte(canaryNumber), Value: unsupported, Headers: []events.Header{header("ce_id", canaryMail)}},
