@@ -201,6 +201,20 @@ BEGIN
 END
 $$;
 
+-- Nobody is made to sign or send for an organisation that is gone: to whoever
+-- tries it does not exist.
+CREATE FUNCTION refuse_erased_organization() RETURNS trigger
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+BEGIN
+  IF EXISTS (SELECT FROM organizations o WHERE o.id = NEW.org_id AND o.erased_at IS NOT NULL) THEN
+    RAISE EXCEPTION 'this organisation was erased' USING ERRCODE = 'foreign_key_violation';
+  END IF;
+  RETURN NEW;
+END
+$$;
+CREATE TRIGGER refuse_erased BEFORE INSERT ON account_orgs FOR EACH ROW EXECUTE FUNCTION refuse_erased_organization();
+CREATE TRIGGER refuse_erased BEFORE INSERT ON senders FOR EACH ROW EXECUTE FUNCTION refuse_erased_organization();
+
 -- The organisation goes: it has no name, nobody signs for it, its senders are
 -- free. Its id stays, because ids of events and erasures name it.
 CREATE FUNCTION close_organization(org uuid) RETURNS void
@@ -410,7 +424,7 @@ GRANT SELECT ON erasures, personal_tables TO waybill_operator, waybill_readonly;
 GRANT SELECT, UPDATE ON retention_turns TO waybill_worker;
 
 REVOKE ALL ON FUNCTION keep_personal_table(text, integer, text, text, text, text, text), erased_address(uuid, text), erased_facts(jsonb),
-  suppressed(uuid, text, text, text), stay_erased(), come_erased(), close_organization(uuid), begin_erasure(uuid, text, uuid, text[], text),
+  suppressed(uuid, text, text, text), stay_erased(), come_erased(), refuse_erased_organization(), close_organization(uuid), begin_erasure(uuid, text, uuid, text[], text),
   count_erased(uuid, text, bigint), erase_rows(uuid, text, integer), erasure_people(uuid), finish_erasure(uuid), sweep_erased_organizations(integer),
   expire_rows(text, bigint, integer, timestamptz), drop_event_day(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION begin_erasure(uuid, text, uuid, text[], text), count_erased(uuid, text, bigint), erase_rows(uuid, text, integer),

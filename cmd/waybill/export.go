@@ -50,7 +50,10 @@ Examples:
 func (c exportCmd) Run(s *session) error {
 	return s.withDatabase(func(db *postgres.DB) error {
 		if c.Out == "" {
-			_, err := c.write(s, db, s.out)
+			lines, err := c.write(s, db, s.out)
+			if err == nil {
+				s.progress("%d lines", total(lines))
+			}
 			return err
 		}
 		lines, err := c.file(s, db)
@@ -63,6 +66,13 @@ func (c exportCmd) Run(s *session) error {
 			}
 		})
 	})
+}
+
+func total(lines map[string]int64) (n int64) {
+	for _, k := range lines {
+		n += k
+	}
+	return n
 }
 
 // write exports to w and returns how many lines of each kind there are.

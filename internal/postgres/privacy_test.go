@@ -20,6 +20,7 @@ import (
 	"waybill/internal/privacy"
 	"waybill/internal/retention"
 	"waybill/internal/tenantmap"
+	"waybill/internal/tenants"
 	"waybill/internal/testkit"
 	"waybill/migrations"
 )
@@ -406,13 +407,22 @@ func TestErasingAnOrganisationLeavesItsIdAlone(t *testing.T) {
 	require.NoError(t, a.owner.QueryRow(t.Context(), "SELECT count(*) FROM accounts WHERE removed_at IS NULL").Scan(&accounts))
 	require.Equal(t, 1, accounts, "nobody signs for it")
 
+	// Nobody brings it back by mistake.
+	tenantStore := operator(t, a.world)
+	var missing *tenants.NotFoundError
+	_, err := tenantStore.AddSender(t.Context(), tenants.NewSender{Org: a.orgA, Kind: tenants.Number, Value: "+15550100999"})
+	require.ErrorAs(t, err, &missing)
+	_, err = tenantStore.AddAccounts(t.Context(), []tenants.NewAccount{{Provider: tenants.Twilio, Name: a.signB, Orgs: []events.OrgID{a.orgA}}})
+	require.ErrorAs(t, err, &missing)
+
 	// What was on its way makes rows; they do not stay.
 	late := a.sent(a.orgA, 1)
 	late.EventID, late.To = "late", canaryNumber
 	a.apply(t, late)
 	a.balanced(t)
 	s := postgres.NewRetention(a.open(t, testkit.Worker))
-	n, err := s.SweepErased(t.Context())
+	var n int64
+	n, err = s.SweepErased(t.Context())
 	require.NoError(t, err)
 	require.Positive(t, n)
 	n, err = s.SweepErased(t.Context())
