@@ -5,7 +5,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"waybill/internal/events"
 	"waybill/internal/postgres/dbq"
 	"waybill/internal/privacy"
 )
@@ -79,11 +78,10 @@ func (s *Privacy) EraseHeld(ctx context.Context, erasure string, subject privacy
 		var h heldRecord
 		_, err = pgx.ForEachRow(rows, []any{&h.ID, &h.Record}, func() error {
 			last = h.ID
-			mine, err := h.about(&subject)
-			if mine {
+			if h.about(&subject) {
 				ids = append(ids, h.ID)
 			}
-			return err
+			return nil
 		})
 		if err != nil || len(ids) == 0 {
 			return err
@@ -109,7 +107,7 @@ func (s *Privacy) Finish(ctx context.Context, erasure string) (privacy.Erased, e
 		return tx.QueryRow(ctx, "SELECT id::text, org_id::text, customer_id::text, scope, counts, started_at, finished_at FROM erasures WHERE id = $1", erasure).
 			Scan(&e.ID, (*string)(&e.Org), &customer, &e.Scope, &e.Rows, &e.StartedAt, &e.FinishedAt)
 	})
-	e.Customer, e.Org = deref(customer), events.OrgID(e.Org)
+	e.Customer = deref(customer)
 	e.StartedAt, e.FinishedAt = utc(e.StartedAt), utc(e.FinishedAt)
 	return e, err
 }

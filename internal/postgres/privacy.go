@@ -193,19 +193,15 @@ type heldRecord struct {
 	Row    []byte // JSON, without the record
 }
 
-// about tells whether the held event is the subject's.
-func (h *heldRecord) about(s *privacy.Subject) (bool, error) {
+// about tells whether the held event is the subject's. Above the cap of parked
+// events only a position is kept, and nothing in the database tells of a person;
+// what cannot be unpacked goes with its organisation alone.
+func (h *heldRecord) about(s *privacy.Subject) bool {
 	if s.Scope() == privacy.Organization {
-		return true, nil
-	}
-	if len(h.Record) == 0 { // above the cap only the position is kept: nothing in the database tells of a person
-		return false, nil
+		return true
 	}
 	rec, err := events.Unpack(h.Record)
-	if err != nil {
-		return false, nil //nolint:nilerr // what cannot be unpacked was written by nobody: it is somebody's only with the organisation
-	}
-	return privacy.Mentions(&rec, s.Names()), nil
+	return err == nil && privacy.Mentions(&rec, s.Names())
 }
 
 // eachHeld calls fn with the subject's held events.
@@ -216,9 +212,8 @@ func (r *reader) eachHeld(ctx context.Context, fn func(*heldRecord) error) error
 	}
 	var h heldRecord
 	_, err = pgx.ForEachRow(rows, []any{&h.ID, &h.Record, &h.Row}, func() error {
-		mine, err := h.about(&r.subject)
-		if err != nil || !mine {
-			return err
+		if !h.about(&r.subject) {
+			return nil
 		}
 		return fn(&h)
 	})

@@ -297,7 +297,7 @@ func TestAnErasedRowStaysErasedWhateverComesLate(t *testing.T) {
 	inbound.EventID, inbound.Kind, inbound.Direction, inbound.From = "late inbound", events.KindMessage, events.Inbound, canaryNumber
 	inbound.Body, inbound.Media = canaryText, []string{canaryMedia}
 	effect := a.apply(t, late, send, inbound)
-	require.Equal(t, 1, len(effect.Status), "the late status counts as before")
+	require.Len(t, effect.Status, 1, "the late status counts as before")
 	require.NotEqual(t, numbers, a.numbers(t, a.orgA))
 	a.balanced(t)
 
@@ -488,7 +488,7 @@ func TestEveryTableOfAnOrganisationIsExportedAndErased(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, known)
 	for _, table := range tables {
-		require.True(t, slices.Contains(known, table) != (notPersonal[table] != ""), "%s: exported and erased, or known as not personal, and not both", table)
+		require.NotEqual(t, slices.Contains(known, table), notPersonal[table] != "", "%s: exported and erased, or known as not personal, and not both", table)
 	}
 }
 
@@ -543,7 +543,7 @@ func TestErasingWorksForAnOwnerWhoIsNoSuperuser(t *testing.T) {
 	require.EqualValues(t, 50, n)
 	done, err = e.Run(t.Context(), operate.Whose{Org: org}, false)
 	require.NoError(t, err)
-	require.EqualValues(t, map[string]int64{"sms_messages": 1, "consents": 1, "customers": 1, "events": 2}, done.Rows)
+	require.Equal(t, map[string]int64{"sms_messages": 1, "consents": 1, "customers": 1, "events": 2}, done.Rows)
 	_, err = r.SweepErased(t.Context())
 	require.NoError(t, err)
 	_, _, err = r.DropDay(t.Context(), time.Now().Add(-8*days))

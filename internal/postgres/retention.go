@@ -34,6 +34,7 @@ func (s *Retention) Relations(t retention.Table) []string {
 		return []string{"events_other"}
 	case retention.Duplicates, retention.BillingPayload:
 		return []string{string(t)}
+	case retention.Held, retention.Erased: // not by pages
 	}
 	return nil
 }

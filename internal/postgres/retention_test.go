@@ -204,7 +204,7 @@ func TestOnePayloadExpiresAndItsEventStays(t *testing.T) {
 	w := newWorld(t)
 	s := postgres.NewRetention(w.open(t, testkit.Worker))
 	w.exec(t, `INSERT INTO billing_events (event_id, stripe_id, mode, type, outcome, receipt_id, created, received_at, applied_at, raw_topic, raw_partition, raw_offset, payload)
-		SELECT 'e' || i, 'evt_' || i, 'live', 'x', 'ignored', $1, now(), now(), now() - i * interval '10 days', 't', 0, 0, 'payload' FROM generate_series(1, 5) i`, uuid.NewString())
+		SELECT 'e' || i, 'evt_' || i, 'live', 'x', 'ignored', $1, current_timestamp, now(), clock_timestamp() - i * interval '10 days', 't', 0, 0, 'payload' FROM generate_series(1, 5) i`, uuid.NewString())
 	n, oldest := sweep(t, s, s.Relations(retention.BillingPayload), time.Now().Add(-35*days))
 	require.EqualValues(t, 2, n)
 	require.WithinDuration(t, time.Now().Add(-30*days), *oldest, time.Hour)
