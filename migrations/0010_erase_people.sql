@@ -395,13 +395,14 @@ $$;
 -- oldest that is left. It waits for its lock for so short a time that workers,
 -- who wait behind it, do not notice.
 CREATE FUNCTION drop_event_day(before timestamptz, OUT dropped boolean, OUT oldest timestamptz)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '500ms' AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
   name text;
 BEGIN
   IF before > now() - interval '7 days' THEN
     RAISE EXCEPTION 'what is younger than 7 days is kept' USING ERRCODE = 'invalid_parameter_value';
   END IF;
+  PERFORM set_config('lock_timeout', '500ms', true);
   dropped := false;
   FOR name IN
     SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
