@@ -186,7 +186,7 @@ BEGIN
     'ARRAY(SELECT r.address FROM email_recipients r WHERE r.org_id = t.org_id AND r.email_id = t.id)',
     erases => $q$from_address = CASE WHEN t.from_address = ANY($3) THEN '' ELSE t.from_address END, customer_id = NULL,
       erased_at = coalesce(t.erased_at, now()), facts = erased_facts(t.facts)$q$);
-  PERFORM keep_personal_table('consents', 70, 't.address = ANY($3)',
+  PERFORM keep_personal_table('consents', 70, 't.address = ANY($3)', 'ARRAY[t.address]',
     deletes => 'NOT t.opted_out OR EXISTS (SELECT FROM consents o WHERE o.org_id = t.org_id AND o.channel = t.channel AND o.sender = t.sender
       AND o.address = erased_address($1, t.address))',
     erases => 'address = erased_address($1, t.address)');

@@ -74,3 +74,27 @@ func TestErasingIsAskedForAloud(t *testing.T) {
 	require.Equal(t, 1, r.status)
 	require.Contains(t, r.errOut, "waybill_operator")
 }
+
+// Topics are made and compared with what the environment says of their retention.
+func TestTopicsAreKeptAsConfigured(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	broker := testkit.EmbeddedKafka(t, events.TopicSpec{Name: "unrelated", Partitions: 1})
+	s.env["WAYBILL_KAFKA_BROKERS"] = broker.Addr()
+	s.env["WAYBILL_RETENTION_REJECTED"] = "48h"
+	var report struct {
+		Problems []struct{ Topic, What, Want, Have string }
+	}
+	s.json(&report, 0, "topics", "create", "--profile", "embedded")
+	require.Empty(t, report.Problems)
+	delete(s.env, "WAYBILL_RETENTION_REJECTED")
+	s.json(&report, 0, "topics", "check", "--profile", "embedded")
+	type problem = struct{ Topic, What, Want, Have string }
+	require.Equal(t, []problem{
+		{events.TopicRejected, "retention", "24h0m0s", "48h0m0s"}, {events.TopicRejected, "segment_age", "6h0m0s", "12h0m0s"},
+	}, report.Problems)
+	s.env["WAYBILL_RETENTION_EVENT_IDS"] = "1h"
+	r := s.run("topics", "check")
+	require.Equal(t, 1, r.status)
+	require.Contains(t, r.errOut, "WAYBILL_RETENTION_EVENT_IDS: want at least 720h")
+}

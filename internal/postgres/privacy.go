@@ -69,29 +69,47 @@ func (s *Privacy) read(ctx context.Context, subject privacy.Subject, what string
 
 const selectSubject = `SELECT EXISTS (SELECT FROM organizations WHERE id = $1), EXISTS (SELECT FROM customers WHERE org_id = $1 AND id = $2)`
 
-// identify finds the addresses that a customer's messages and calls used.
-// Senders are nobody's address.
+// identify finds the addresses that are the subject's: those that a customer's
+// messages and calls used, and every spelling of an e-mail address, which rows
+// hold as they came. Senders are nobody's address.
 func (r *reader) identify(ctx context.Context) error {
 	var org, customer bool
 	if err := r.tx.QueryRow(ctx, selectSubject, r.subject.Org, optional(r.subject.Customer)).Scan(&org, &customer); err != nil {
 		return err
 	}
-	if !org {
+	switch {
+	case !org:
 		return notFound(noSuchOrg)
-	}
-	if r.subject.Customer == "" {
+	case r.subject.Scope() == privacy.Organization:
 		return nil
-	}
-	if !customer {
+	case r.subject.Customer != "" && !customer:
 		return notFound("this organisation has no customer of this id")
 	}
+	if r.subject.Customer != "" {
+		if err := r.gather(ctx, func(t personalTable) string { return r.where(t) }); err != nil {
+			return err
+		}
+	}
+	if slices.ContainsFunc(r.subject.Addresses, func(a string) bool { return strings.Contains(a, "@") }) {
+		const spelled = `t.org_id = $1::uuid AND $2::uuid IS NOT DISTINCT FROM $2::uuid
+			AND lower(a) IN (SELECT lower(k) FROM unnest($3::text[]) AS k WHERE k LIKE '%@%')`
+		if err := r.gather(ctx, func(personalTable) string { return spelled }); err != nil {
+			return err
+		}
+	}
+	slices.Sort(r.subject.Addresses)
+	return nil
+}
+
+// gather adds the addresses that rows hold which a condition selects.
+func (r *reader) gather(ctx context.Context, where func(personalTable) string) error {
 	found := map[string]bool{}
 	for _, t := range r.tables {
 		if t.Addresses == nil {
 			continue
 		}
 		rows, err := r.tx.Query(ctx, fmt.Sprintf(`SELECT DISTINCT a FROM %s t, unnest(%s) AS a WHERE %s AND a <> '' AND a NOT LIKE 'erased:%%'
-			AND NOT EXISTS (SELECT FROM senders s WHERE s.value = a)`, pgx.Identifier{t.Name}.Sanitize(), *t.Addresses, r.where(t)), r.args()...)
+			AND NOT EXISTS (SELECT FROM senders s WHERE s.value = a)`, pgx.Identifier{t.Name}.Sanitize(), *t.Addresses, where(t)), r.args()...)
 		if err != nil {
 			return err
 		}
@@ -107,7 +125,6 @@ func (r *reader) identify(ctx context.Context) error {
 			}
 		}
 	}
-	slices.Sort(r.subject.Addresses)
 	return nil
 }
 

@@ -437,8 +437,10 @@ func TestErasingAnAddressNeedsNoCustomer(t *testing.T) {
 	a := newAviary(t)
 	done := a.erase(t, operate.Whose{Org: string(a.orgA), Address: "+1 (202) 555-0191"}, false)
 	require.Equal(t, map[string]int64{"sms_messages": 3, "calls": 1, "call_recordings": 1, "consents": 1, "held_events": 1}, done.Rows)
+	mail := a.erase(t, operate.Whose{Org: string(a.orgA), Address: "CANARY@Birds.example"}, false)
+	require.Equal(t, map[string]int64{"email_messages": 1, "email_recipients": 1, "consents": 1}, mail.Rows)
 	for _, d := range sightings(dump(t, a.owner), a.orgA) {
-		require.False(t, d.org != "" && strings.Contains(d.row, canaryNumber), "%+v", d)
+		require.False(t, d.org != "" && (strings.Contains(d.row, canaryNumber) || strings.Contains(d.row, canaryMail)), "%+v", d)
 	}
 	var stored string
 	require.NoError(t, a.owner.QueryRow(t.Context(), "SELECT string_agg(e::text, '') FROM erasures e").Scan(&stored))
