@@ -96,8 +96,13 @@ func (p *program) twilio() {
 	p.call(a.Sign(inboundPath, p.inbound(a, p.id("SM"), "To", canaryNumber)), http.StatusOK)                         // by its account
 	p.call(a.Sign(inboundPath, p.inbound(a, p.id("SM"), "Body", strings.Repeat(canaryText, 10_000))), http.StatusOK) // dead
 	for _, bad := range [][]string{
-		{"MessageStatus", "singing"}, {"MessageStatus", canaryNumber}, {"ErrorCode", canaryText}, {"MessageSid", canaryMail},
-		{"MessageSid", "SM" + canaryWord}, {"To", strings.Repeat(canaryNumber, 1000)}, {"MessageSid", ""},
+		{"MessageStatus", "singing"},
+		{"MessageStatus", canaryNumber},
+		{"ErrorCode", canaryText},
+		{"MessageSid", canaryMail},
+		{"MessageSid", "SM" + canaryWord},
+		{"To", strings.Repeat(canaryNumber, 1000)},
+		{"MessageSid", ""},
 	} {
 		p.call(a.Sign(statusPath, p.form(a, p.id("SM"), bad...)), http.StatusNoContent) // dead
 	}

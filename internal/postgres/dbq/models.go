@@ -29,4 +29,5 @@ type Organization struct {
 	ExternalID *string
 	Name       string
 	CreatedAt  time.Time
+	ErasedAt   *time.Time
 }
