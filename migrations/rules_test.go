@@ -32,10 +32,10 @@ var rules = []rule{
 		CROSS JOIN (VALUES ($$(org_id = ( SELECT (NULLIF(current_setting('waybill.org'::text, true), ''::text))::uuid AS "nullif"))$$)) one_org (form)
 		WHERE NOT coalesce(
 			-- one organisation, named by the transaction; none when it names none
-			p.polcmd = '*' AND p.polpermissive AND r.roles <@ h.services AND NOT r.roles && h.readers
+			p.polcmd = '*' AND p.polpermissive AND (r.roles <@ h.services AND NOT r.roles && h.readers OR p.polroles = ARRAY[t.owner])
 				AND pg_get_expr(p.polqual, p.polrelid) = form AND pg_get_expr(p.polwithcheck, p.polrelid) = form
 			OR p.polcmd = 'r' AND p.polpermissive AND r.roles <@ h.readers AND pg_get_expr(p.polqual, p.polrelid) = 'true'
-			OR p.polcmd = 'r' AND p.polroles = ARRAY[t.owner] AND t.name || '.' || p.polname = ANY (h.special), false)`,
+			OR p.polroles = ARRAY[t.owner] AND t.name || '.' || p.polname = ANY (h.special), false)`,
 	},
 	{
 		"policy for each role", "add a policy for the role, or take the grant away",
@@ -49,7 +49,8 @@ var rules = []rule{
 		"partitions", "grant on the parent and put policies there: a partition is reached through it alone",
 		`SELECT DISTINCT g.name || ': ' || g.role || ' may ' || g.privilege FROM grants g JOIN owned t USING (oid) WHERE t.part
 		UNION ALL
-		SELECT t.name || ' has policy ' || p.polname FROM owned t JOIN pg_policy p ON p.polrelid = t.oid WHERE t.part`,
+		SELECT t.name || ' has policy ' || p.polname FROM owned t JOIN pg_policy p ON p.polrelid = t.oid CROSS JOIN house h
+		WHERE t.part AND NOT (t.name || '.' || p.polname = ANY (h.special) AND p.polroles = ARRAY[t.owner])`,
 	},
 	{
 		"keys", "begin the primary key, every unique index and every exclusion with org_id: a key across organisations tells one what another has",

@@ -31,6 +31,8 @@ type cli struct {
 	Campaign campaignCmd `cmd:"" help:"Campaigns' numbers."`
 	Held     heldCmd     `cmd:"" help:"Events without a home."`
 	Audit    auditCmd    `cmd:"" help:"Check that every receipt is accounted for."`
+	Export   exportCmd   `cmd:"" help:"Everything on record of an organisation or a person."`
+	Erase    eraseCmd    `cmd:"" help:"Erase a person's data, or an organisation."`
 	Simulate simulateCmd `cmd:"" help:"Play the providers in any weather, and compare what came of it."`
 	Health   healthCmd   `cmd:"" help:"Ask a process whether it is ready."`
 	Version  versionCmd  `cmd:"" help:"Show this program's version."`

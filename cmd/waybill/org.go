@@ -61,7 +61,11 @@ func printOrgs(w io.Writer, orgs ...tenants.Org) {
 	fmt.Fprintln(w, "ID\tNAME\tEXTERNAL ID\tCREATED")
 	for i := range orgs {
 		o := &orgs[i]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", o.ID, o.Name, dash(o.ExternalID), show(&o.CreatedAt, "-"))
+		name := o.Name
+		if o.ErasedAt != nil {
+			name = "(erased)"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", o.ID, name, dash(o.ExternalID), show(&o.CreatedAt, "-"))
 	}
 }
 

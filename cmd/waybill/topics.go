@@ -8,7 +8,9 @@ import (
 
 	"waybill/internal/bus"
 	"waybill/internal/bus/kafkabus"
+	"waybill/internal/config"
 	"waybill/internal/events"
+	"waybill/internal/retention"
 )
 
 type topicsCmd struct {
@@ -23,18 +25,25 @@ type profileFlag struct {
 	Profile string `help:"How large the topics are: ${enum}." enum:"production,embedded" default:"production"`
 }
 
-func (f profileFlag) specs() []events.TopicSpec {
-	if f.Profile == "embedded" {
-		return events.Topics(events.Embedded)
+// specs returns the topics as the environment wants them kept.
+func (f profileFlag) specs(s *session) ([]events.TopicSpec, error) {
+	var cfg struct{ Retention retention.Config }
+	if err := config.Load(&cfg, s.env); err != nil {
+		return nil, err
 	}
-	return events.Topics(events.Production)
+	profile := events.Production
+	if f.Profile == "embedded" {
+		profile = events.Embedded
+	}
+	return events.Topics(cfg.Retention.Profile(profile)), nil
 }
 
 type topicsCreateCmd struct{ profileFlag }
 
 // Help gives examples.
 func (topicsCreateCmd) Help() string {
-	return `Partition counts are fixed at birth: a topic that exists is never changed.
+	return `Partition counts are fixed at birth: a topic that exists is never changed. How long records are kept comes from
+WAYBILL_RETENTION_RAW, _DOMAIN, _STATUS, _CONTROL and _REJECTED.
 
 Example:
 
@@ -43,8 +52,12 @@ Example:
 
 // Run creates topics and shows what is not as it should be.
 func (c topicsCreateCmd) Run(s *session) error {
-	return checkTopics(s, c.Profile, c.specs(), func(ctx context.Context, client *kafkabus.Client) error {
-		return client.EnsureTopics(ctx, c.specs())
+	specs, err := c.specs(s)
+	if err != nil {
+		return err
+	}
+	return checkTopics(s, c.Profile, specs, func(ctx context.Context, client *kafkabus.Client) error {
+		return client.EnsureTopics(ctx, specs)
 	})
 }
 
@@ -52,7 +65,8 @@ type topicsCheckCmd struct{ profileFlag }
 
 // Help gives examples.
 func (topicsCheckCmd) Help() string {
-	return `Exits with 1 when a topic breaks a promise that Waybill makes.
+	return `Exits with 1 when a topic breaks a promise that Waybill makes. One that keeps its records longer or shorter than
+WAYBILL_RETENTION_RAW and its like say is shown, too.
 
 Example:
 
@@ -61,7 +75,11 @@ Example:
 
 // Run compares topics with what they should be.
 func (c topicsCheckCmd) Run(s *session) error {
-	return checkTopics(s, c.Profile, c.specs(), func(context.Context, *kafkabus.Client) error { return nil })
+	specs, err := c.specs(s)
+	if err != nil {
+		return err
+	}
+	return checkTopics(s, c.Profile, specs, func(context.Context, *kafkabus.Client) error { return nil })
 }
 
 // checkTopics shows what is wrong with topics after doing something first.

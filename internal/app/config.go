@@ -9,6 +9,7 @@ import (
 	"waybill/internal/ingest"
 	"waybill/internal/obs"
 	"waybill/internal/postgres"
+	"waybill/internal/retention"
 	"waybill/internal/router"
 )
 
@@ -31,10 +32,11 @@ type RouterConfig struct {
 
 // WorkersConfig is what the workers process reads.
 type WorkersConfig struct {
-	Obs      obs.Config
-	Admin    WorkersAdmin
-	Kafka    kafkabus.Config
-	Postgres postgres.Config
+	Obs       obs.Config
+	Admin     WorkersAdmin
+	Kafka     kafkabus.Config
+	Postgres  postgres.Config
+	Retention retention.Config
 }
 
 // IngestAdmin is ingest's admin listener.

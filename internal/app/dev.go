@@ -21,6 +21,7 @@ import (
 	"waybill/internal/events"
 	"waybill/internal/ingest"
 	"waybill/internal/postgres"
+	"waybill/internal/retention"
 	"waybill/internal/router"
 	"waybill/internal/seal"
 	"waybill/internal/worker"
@@ -45,6 +46,7 @@ type DevConfig struct {
 	SecretKey config.Secret `env:"WAYBILL_SECRET_KEY" doc:"seals provider secrets; dev makes and keeps one when it is not set"`
 	PublicURL []string      `env:"WAYBILL_PUBLIC_URL" doc:"base URLs that signatures are checked against; dev takes its own address when it is not set"`
 	Router    router.Config
+	Retention retention.Config
 }
 
 // The private database and its roles.
@@ -101,7 +103,7 @@ func (d *dev) begin(ctx context.Context) error {
 	}
 	d.o.Progress("starting the broker")
 	broker, err := embedded.StartKafka(ctx, embedded.KafkaOptions{
-		Dir: d.o.DataDir, Sync: true, Log: d.log, Topics: events.Topics(events.Embedded),
+		Dir: d.o.DataDir, Sync: true, Log: d.log, Topics: events.Topics(d.o.Config.Retention.Profile(events.Embedded)),
 	})
 	if err != nil {
 		return err
@@ -211,7 +213,7 @@ func (d *dev) startServices(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.startWorkers(client, workerDB)
+	d.startWorkers(d.o.Config.Retention, client, workerDB)
 	d.startRouter(d.o.Config.Router, client, routerDB)
 	cfg, err := d.ingestConfig()
 	if err != nil {

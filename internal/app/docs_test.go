@@ -26,6 +26,7 @@ import (
 	"waybill/internal/provider"
 	"waybill/internal/provider/stripe"
 	"waybill/internal/provider/twilio"
+	"waybill/internal/retention"
 	"waybill/internal/router"
 	"waybill/internal/seal"
 	"waybill/internal/testkit"
@@ -107,8 +108,9 @@ func TestDocsConfig(t *testing.T) {
 			"waybill, its other verbs", "Each verb asks only for what it uses; `account add` alone needs the key. `migrate` takes the owner's role " +
 				"`waybill_owner`, the others `waybill_operator`. A verb never opens more than two connections.",
 			&struct {
-				Postgres postgres.Config
-				Kafka    kafkabus.Config
+				Postgres  postgres.Config
+				Kafka     kafkabus.Config
+				Retention retention.Config
 			}{}, declared(t, "../../cmd/waybill"),
 		},
 	} {
@@ -116,7 +118,12 @@ func TestDocsConfig(t *testing.T) {
 		p.say("%s", process.about)
 		must := required(process.cfg)
 		rows := [][]string{}
+		listed := map[string]bool{}
 		for _, f := range append(config.Fields(process.cfg), process.more...) {
+			if listed[f.Name] { // two rooms read it
+				continue
+			}
+			listed[f.Name] = true
 			value, meaning := code(f.Default), f.Doc
 			if slices.Contains(must, f.Name) {
 				value = "required"

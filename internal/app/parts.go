@@ -13,6 +13,7 @@ import (
 	"waybill/internal/provider"
 	"waybill/internal/provider/stripe"
 	"waybill/internal/provider/twilio"
+	"waybill/internal/retention"
 	"waybill/internal/router"
 	"waybill/internal/seal"
 	"waybill/internal/worker"
@@ -128,12 +129,13 @@ func (p *process) startRouter(cfg router.Config, client *kafkabus.Client, db *po
 }
 
 // startWorkers applies what the router resolves.
-func (p *process) startWorkers(client *kafkabus.Client, db *postgres.DB) {
+func (p *process) startWorkers(keep retention.Config, client *kafkabus.Client, db *postgres.DB) {
 	ledger := postgres.NewLedger(db, events.GroupWorkers)
 	w := worker.New(worker.Options{
 		Ledger: ledger, Messages: postgres.NewMessages(db, events.GroupWorkers), Calls: postgres.NewCalls(db, events.GroupWorkers),
 		Billing:   postgres.NewBilling(db, events.GroupWorkers),
 		Campaigns: postgres.NewCampaigns(db), Timeline: ledger,
+		Expiry: postgres.NewRetention(db), Keep: keep,
 		Publisher: client, Consumers: consumers{client, workerPace},
 		Log: p.log.With("part", "workers"), Registerer: p.registry, Health: p.health,
 	})

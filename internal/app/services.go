@@ -57,7 +57,7 @@ func Workers(ctx context.Context, cfg WorkersConfig, log *slog.Logger) error {
 		if err != nil {
 			return err
 		}
-		p.startWorkers(client, db)
+		p.startWorkers(cfg.Retention, client, db)
 		return nil
 	})
 }

@@ -12,7 +12,7 @@ var floors = [][]string{
 	1: {"internal/events"},
 	2: {
 		"internal/messaging", "internal/voice", "internal/email", "internal/campaign", "internal/billing", "internal/consent",
-		"internal/tenantmap", "internal/tenants", "internal/history",
+		"internal/tenantmap", "internal/tenants", "internal/history", "internal/retention", "internal/privacy",
 	},
 	3: {
 		"internal/provider", "internal/provider/sns", "internal/bus", "migrations", "status",

@@ -20,6 +20,9 @@ func topicConfigs(spec events.TopicSpec) map[string]string {
 			configs["retention.bytes"] = strconv.FormatInt(spec.RetentionBytes, 10)
 		}
 	}
+	if spec.SegmentAge > 0 {
+		configs["segment.ms"] = strconv.FormatInt(spec.SegmentAge.Milliseconds(), 10)
+	}
 	if spec.SegmentBytes > 0 {
 		configs["segment.bytes"] = strconv.FormatInt(spec.SegmentBytes, 10)
 	}

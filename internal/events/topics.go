@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"strconv"
 	"time"
 )
@@ -47,16 +48,36 @@ type TopicSpec struct {
 	Partitions     int
 	Compacted      bool          // keep the newest record of each key instead of a time
 	Retention      time.Duration // how long records are kept; unused when compacted
+	SegmentAge     time.Duration // a file of the log is closed after so long: only a closed one can go; 0 = the broker's default
 	RetentionBytes int64         // per partition; 0 = unlimited
 	SegmentBytes   int64         // 0 = the broker's default
 	MaxMessage     int           // bytes
 }
+
+// Lifetime returns how long a record can be there at most: the file that it
+// lies in is closed first, and goes when the youngest record in it is too old.
+func (s *TopicSpec) Lifetime() time.Duration { return s.Retention + s.SegmentAge }
+
+// Lifetimes say how long topics keep their records. What is zero is as in
+// [DefaultLifetimes].
+type Lifetimes struct {
+	Raw      time.Duration // requests as received, and send records
+	Domain   time.Duration // resolved events and billing events
+	Status   time.Duration // status events; campaigns' snapshots are compacted
+	Control  time.Duration // confirmations and other control work
+	Rejected time.Duration // samples of refused requests
+}
+
+// DefaultLifetimes are as short as repairing in peace allows: what has expired
+// needs no erasing.
+var DefaultLifetimes = Lifetimes{Raw: 7 * day, Domain: 7 * day, Status: 7 * day, Control: 7 * day, Rejected: day}
 
 // Profile sizes a set of topics.
 type Profile struct {
 	Partitions     int
 	RetentionBytes int64 // per partition; 0 = unlimited
 	SegmentBytes   int64
+	Keep           Lifetimes
 }
 
 // The two profiles: a real cluster, and the embedded broker, which reads its
@@ -74,9 +95,10 @@ const MaxRecordBytes = 4 << 20
 
 // Topics returns every topic of Waybill, sized for a profile.
 func Topics(p Profile) []TopicSpec {
-	timed := func(name string, keep time.Duration) TopicSpec {
+	timed := func(name string, keep, otherwise time.Duration) TopicSpec {
+		keep = cmp.Or(keep, otherwise)
 		return TopicSpec{
-			Name: name, Partitions: p.Partitions, Retention: keep,
+			Name: name, Partitions: p.Partitions, Retention: keep, SegmentAge: min(day, keep/4),
 			RetentionBytes: p.RetentionBytes, SegmentBytes: p.SegmentBytes, MaxMessage: MaxRecordBytes,
 		}
 	}
@@ -86,22 +108,23 @@ func Topics(p Profile) []TopicSpec {
 			SegmentBytes: p.SegmentBytes, MaxMessage: MaxRecordBytes,
 		}
 	}
+	d := DefaultLifetimes
 	return []TopicSpec{
-		timed(TopicRawTwilio, 7*day),
-		timed(TopicRawSES, 7*day),
-		timed(TopicRawConnect, 7*day),
-		timed(TopicRawStripe, 7*day),
-		timed(TopicSends, 7*day),
+		timed(TopicRawTwilio, p.Keep.Raw, d.Raw),
+		timed(TopicRawSES, p.Keep.Raw, d.Raw),
+		timed(TopicRawConnect, p.Keep.Raw, d.Raw),
+		timed(TopicRawStripe, p.Keep.Raw, d.Raw),
+		timed(TopicSends, p.Keep.Raw, d.Raw),
 		// One partition: ingest must know that it has read to the end of everything.
 		compacted(TopicConfig, 1),
-		timed(TopicMessages, 7*day),
-		timed(TopicCalls, 7*day),
-		timed(TopicBilling, 7*day),
-		timed(TopicStatusMessages, 7*day),
-		timed(TopicStatusCalls, 7*day),
+		timed(TopicMessages, p.Keep.Domain, d.Domain),
+		timed(TopicCalls, p.Keep.Domain, d.Domain),
+		timed(TopicBilling, p.Keep.Domain, d.Domain),
+		timed(TopicStatusMessages, p.Keep.Status, d.Status),
+		timed(TopicStatusCalls, p.Keep.Status, d.Status),
 		compacted(TopicStatusCampaigns, p.Partitions),
-		timed(TopicControl, 7*day),
-		timed(TopicRejected, day),
+		timed(TopicControl, p.Keep.Control, d.Control),
+		timed(TopicRejected, p.Keep.Rejected, d.Rejected),
 	}
 }
 

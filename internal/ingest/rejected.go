@@ -31,7 +31,7 @@ type Rejected struct {
 	Provider events.Provider `json:"provider"`
 	Kind     events.Kind     `json:"kind,omitempty"`
 	Method   string          `json:"method"`
-	Path     string          `json:"path"`
+	Path     string          `json:"path"`            // segments that no path of ours has are "?"
 	Query    []string        `json:"query,omitempty"` // names alone
 	Headers  []string        `json:"headers,omitempty"`
 	Reason   string          `json:"reason"`
@@ -87,7 +87,7 @@ func (s *sampler) offer(v *visit, status int, reason string) {
 	}
 	path, query, _ := strings.Cut(v.r.RequestURI, "?")
 	one := &Rejected{
-		Provider: v.provider(), Kind: v.kind(), Method: v.r.Method, Path: path[:min(len(path), samplePath)],
+		Provider: v.provider(), Kind: v.kind(), Method: plainMethod(v.r.Method), Path: plainPath(path),
 		Query: queryNames(query), Headers: headerNames(v.r.Header), Reason: reason, Status: status, At: events.Millis(v.at),
 	}
 	select {
@@ -138,6 +138,38 @@ func (s *sampler) publish(ctx context.Context, one *Rejected) error {
 	defer cancel()
 	return s.publisher.Publish(ctx, record)
 }
+
+// plainMethod returns a method that is one; a word of the caller's could be anything.
+func plainMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return method
+	}
+	return "?"
+}
+
+// plainPath keeps of a path the segments that our own have. Any other could be a
+// value, a token or an address: that it is there tells enough.
+func plainPath(path string) string {
+	segments := strings.Split(path[:min(len(path), samplePath)], "/")
+	for i, s := range segments {
+		if s != "" && !ours[s] {
+			segments[i] = "?"
+		}
+	}
+	return strings.Join(segments, "/")
+}
+
+// ours are the segments of our own paths.
+var ours = func() map[string]bool {
+	known := map[string]bool{}
+	for _, r := range routes {
+		for s := range strings.SplitSeq(r.path, "/") {
+			known[s] = true
+		}
+	}
+	return known
+}()
 
 // plainName is a name that looks like one; anything else could be a value.
 var plainName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`)

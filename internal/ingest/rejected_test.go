@@ -41,6 +41,20 @@ func TestSampleHoldsNamesAndNoValues(t *testing.T) {
 	require.False(t, got.At.IsZero())
 }
 
+// A path that nobody has may be an address or a token itself.
+func TestSampleOfAForeignPathHoldsOurOwnSegmentsAlone(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	c := dial(t, h.addr)
+	c.write(request{method: "PRIVATE", uri: "/api/webhooks/ada@private.example/sms/15550100009/status"}.bytes())
+	require.Equal(t, 404, c.answer(t).status)
+	require.Eventually(t, func() bool { return h.counters(t, samples)["published"] == 1 }, waitFor, tick)
+	var got ingest.Rejected
+	require.NoError(t, json.Unmarshal(h.broker.on(events.TopicRejected)[0].Value, &got))
+	require.Equal(t, "/api/webhooks/?/sms/?/status", got.Path)
+	require.Equal(t, "?", got.Method)
+}
+
 // A flood of refused requests becomes two samples a second; the rest is
 // counted. It does not take the place of another provider's.
 func TestSamplesAreBounded(t *testing.T) {

@@ -56,7 +56,7 @@ func (t *Tenants) Orgs(ctx context.Context) ([]tenants.Org, error) {
 }
 
 func orgOf(r dbq.Organization) tenants.Org {
-	return tenants.Org{ID: events.OrgID(r.ID), Name: r.Name, ExternalID: deref(r.ExternalID), CreatedAt: r.CreatedAt.UTC()}
+	return tenants.Org{ID: events.OrgID(r.ID), Name: r.Name, ExternalID: deref(r.ExternalID), CreatedAt: r.CreatedAt.UTC(), ErasedAt: utc(r.ErasedAt)}
 }
 
 // recording runs fn between the two halves of the parking protocol: first the

@@ -15,6 +15,7 @@ type Org struct {
 	Name       string       `json:"name"`
 	ExternalID string       `json:"external_id,omitempty"` // the platform's own
 	CreatedAt  time.Time    `json:"created_at"`
+	ErasedAt   *time.Time   `json:"erased_at,omitempty"` // when it was erased: its id is all that remains
 }
 
 // NewOrg is an organisation to be entered.

@@ -24,6 +24,7 @@ import (
 	"waybill/internal/bus"
 	"waybill/internal/events"
 	"waybill/internal/obs"
+	"waybill/internal/retention"
 	"waybill/internal/tenantmap"
 )
 
@@ -69,6 +70,8 @@ type Options struct {
 	Billing    Billing
 	Campaigns  Campaigns
 	Timeline   Timeline
+	Expiry     Expiry           // nil = nothing is forgotten
+	Keep       retention.Config // how long things are kept; without an interval nothing is forgotten
 	Publisher  bus.Publisher
 	Consumers  Consumers
 	Log        *slog.Logger
@@ -80,7 +83,8 @@ type Options struct {
 // Worker is the process. Make it with [New], run it with [Worker.Run].
 type Worker struct {
 	Options
-	metrics *metrics
+	metrics   *metrics
+	retention *retentionMetrics
 }
 
 // New wires a worker.
@@ -88,7 +92,7 @@ func New(o Options) *Worker {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Worker{Options: o, metrics: newMetrics(o.Registerer)}
+	return &Worker{Options: o, metrics: newMetrics(o.Registerer), retention: newRetentionMetrics(o.Registerer)}
 }
 
 // Run applies until ctx is done, then finishes the batches in hand.
@@ -103,6 +107,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	})
 	g.Go(func() error { return w.publishSnapshots(ctx) })
 	g.Go(func() error { return w.maintain(ctx) })
+	g.Go(func() error { return w.expire(ctx) })
 	return g.Wait()
 }
 

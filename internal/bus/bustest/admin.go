@@ -18,7 +18,7 @@ var adminTests = map[string]func(*testing.T, *world){
 
 func (w *world) specs() []events.TopicSpec {
 	return []events.TopicSpec{
-		{Name: w.name("timed"), Partitions: 3, Retention: 7 * 24 * time.Hour, RetentionBytes: 64 << 20, SegmentBytes: 16 << 20, MaxMessage: 4 << 20},
+		{Name: w.name("timed"), Partitions: 3, Retention: 7 * 24 * time.Hour, SegmentAge: 24 * time.Hour, RetentionBytes: 64 << 20, SegmentBytes: 16 << 20, MaxMessage: 4 << 20},
 		{Name: w.name("unlimited"), Partitions: 2, Retention: 24 * time.Hour, MaxMessage: 4 << 20},
 		{Name: w.name("compacted"), Partitions: 1, Compacted: true, MaxMessage: 4 << 20},
 	}
@@ -43,7 +43,9 @@ func adminCheckTopics(t *testing.T, w *world) {
 	specs := w.specs()
 	require.NoError(t, w.EnsureTopics(w.ctx, specs))
 	want := w.specs()
-	want[0].Partitions, want[0].Retention = 6, 14*24*time.Hour
+	want[0].Partitions, want[0].Retention, want[0].SegmentAge = 6, 14*24*time.Hour, time.Hour
+	want = append(want, w.specs()[1])
+	want[3].Retention = time.Hour
 	want[1].Compacted, want[1].MaxMessage = true, 8<<20
 	want[2].Compacted, want[2].Retention = false, time.Hour
 	want = append(want, events.TopicSpec{Name: w.name("absent"), Partitions: 1, Retention: time.Hour})
@@ -61,10 +63,12 @@ func adminCheckTopics(t *testing.T, w *world) {
 	for _, f := range []found{
 		{want[0].Name, "partitions", true},
 		{want[0].Name, "retention", false},
+		{want[0].Name, "segment_age", false},
+		{want[3].Name, "retention", false},
 		{want[1].Name, "compaction", true},
 		{want[1].Name, "max_message", true},
 		{want[2].Name, "compaction", true},
-		{want[3].Name, "missing", true},
+		{want[4].Name, "missing", true},
 	} {
 		require.Contains(t, got, f)
 	}

@@ -125,6 +125,9 @@ func settings(spec events.TopicSpec, replicas int) map[string]string {
 			s["retention.bytes"] = strconv.FormatInt(spec.RetentionBytes, 10)
 		}
 	}
+	if spec.SegmentAge > 0 {
+		s["segment.ms"] = strconv.FormatInt(spec.SegmentAge.Milliseconds(), 10)
+	}
 	if spec.SegmentBytes > 0 {
 		s["segment.bytes"] = strconv.FormatInt(spec.SegmentBytes, 10)
 	}

@@ -13,8 +13,8 @@ import (
 )
 
 // CheckTopics implements [bus.Admin]. Problems come in the order of specs. A
-// topic that keeps records longer than its spec, or takes larger ones, is as
-// it should be. Beside the contract's words a problem may be "max_message".
+// topic that takes larger records than its spec is as it should be. Beside the
+// contract's words a problem may be "max_message" or "segment_age".
 func (c *Client) CheckTopics(ctx context.Context, specs []events.TopicSpec) ([]bus.TopicProblem, error) {
 	client, done := c.fresh(topicNames(specs)...)
 	defer done()
@@ -93,15 +93,28 @@ func (c *topicCheck) run() []bus.TopicProblem {
 	return c.problems
 }
 
-// retention is not fatal: what a shorter one costs is time to repair.
+// retention is not fatal: what a shorter one costs is time to repair, what a
+// longer one costs is that people's data stays longer than is promised.
 func (c *topicCheck) retention(want map[string]string) {
-	if ms := c.number("retention.ms"); ms >= 0 && ms < c.spec.Retention.Milliseconds() {
-		c.found("retention", c.spec.Retention.String(), (time.Duration(ms) * time.Millisecond).String(), false)
+	if ms := c.number("retention.ms"); ms != c.spec.Retention.Milliseconds() {
+		c.found("retention", c.spec.Retention.String(), duration(ms), false)
+	}
+	if ms := c.number("segment.ms"); c.spec.SegmentAge > 0 && (ms < 0 || ms > c.spec.SegmentAge.Milliseconds()) {
+		c.found("segment_age", c.spec.SegmentAge.String(), duration(ms), false)
 	}
 	bytes := c.number("retention.bytes")
 	if bytes >= 0 && (c.spec.RetentionBytes == 0 || bytes < c.spec.RetentionBytes) {
 		c.found("retention", want["retention.bytes"]+" bytes", strconv.FormatInt(bytes, 10)+" bytes", false)
 	}
+}
+
+// duration shows a setting in milliseconds, of which a negative one is Kafka's
+// word for no limit.
+func duration(ms int64) string {
+	if ms < 0 {
+		return "unlimited"
+	}
+	return (time.Duration(ms) * time.Millisecond).String()
 }
 
 // replication is fatal where the cluster could do better: an acknowledgement

@@ -39,4 +39,5 @@ type Organization struct {
 	ExternalID *string
 	Name       string
 	CreatedAt  time.Time
+	ErasedAt   *time.Time
 }

@@ -129,7 +129,7 @@ const insertOrg = `-- name: InsertOrg :one
 
 INSERT INTO organizations (id, external_id, name) VALUES ($1, $2, $3)
 ON CONFLICT DO NOTHING
-RETURNING id, external_id, name, created_at
+RETURNING id, external_id, name, created_at, erased_at
 `
 
 type InsertOrgParams struct {
@@ -148,6 +148,7 @@ func (q *Queries) InsertOrg(ctx context.Context, arg InsertOrgParams) (Organizat
 		&i.ExternalID,
 		&i.Name,
 		&i.CreatedAt,
+		&i.ErasedAt,
 	)
 	return i, err
 }
@@ -299,7 +300,7 @@ func (q *Queries) ListEntitlements(ctx context.Context) ([]AccountOrg, error) {
 }
 
 const listOrgs = `-- name: ListOrgs :many
-SELECT id, external_id, name, created_at FROM organizations ORDER BY created_at, id
+SELECT id, external_id, name, created_at, erased_at FROM organizations ORDER BY created_at, id
 `
 
 // ListOrgs returns every organisation, the oldest first.
@@ -317,6 +318,7 @@ func (q *Queries) ListOrgs(ctx context.Context) ([]Organization, error) {
 			&i.ExternalID,
 			&i.Name,
 			&i.CreatedAt,
+			&i.ErasedAt,
 		); err != nil {
 			return nil, err
 		}

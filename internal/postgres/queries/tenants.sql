@@ -4,11 +4,11 @@
 -- InsertOrg makes an organisation; no row comes back when its id or external id is taken.
 INSERT INTO organizations (id, external_id, name) VALUES (@id, @external_id, @name)
 ON CONFLICT DO NOTHING
-RETURNING id, external_id, name, created_at;
+RETURNING id, external_id, name, created_at, erased_at;
 
 -- name: ListOrgs :many
 -- ListOrgs returns every organisation, the oldest first.
-SELECT id, external_id, name, created_at FROM organizations ORDER BY created_at, id;
+SELECT id, external_id, name, created_at, erased_at FROM organizations ORDER BY created_at, id;
 
 -- name: TouchKey :exec
 -- TouchKey makes sure that a key has a row in the map and locks that row, so

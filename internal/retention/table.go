@@ -1,0 +1,40 @@
+package retention
+
+import "time"
+
+// Table is something in the database that is kept for a time. The names are
+// label values of metrics.
+type Table string
+
+// The tables.
+const (
+	EventIDs       Table = "event_ids"
+	Duplicates     Table = "event_duplicates"
+	Timeline       Table = "events"
+	BillingPayload Table = "billing_events"
+	Held           Table = "held_events"
+	Erased         Table = "erased_organizations" // what was written for them too late
+)
+
+// Tables returns every table.
+func Tables() []Table {
+	return []Table{EventIDs, Duplicates, Timeline, BillingPayload, Held, Erased}
+}
+
+// Keep returns how long a table keeps its rows; 0 = for ever.
+func (c *Config) Keep(t Table) time.Duration {
+	switch t {
+	case EventIDs:
+		return c.EventIDs
+	case Duplicates:
+		return c.Duplicates
+	case Timeline:
+		return c.Timeline
+	case BillingPayload:
+		return c.BillingPayload
+	case Held:
+		return c.Held
+	case Erased:
+	}
+	return 0
+}
