@@ -48,8 +48,8 @@ type domain[E any] struct {
 type part[E any] interface {
 	// resource is what the timeline calls the kind of row.
 	resource() string
-	// take notes that a row takes part.
-	take(events.RowID)
+	// take notes an event, and that its row takes part.
+	take(*E, events.RowID)
 	// queueLock reads and locks the rows that take part, in the order of their ids.
 	queueLock(*pgx.Batch, events.OrgID)
 	// queueReplay brings back the status events of what was applied before.
@@ -151,7 +151,7 @@ func (a *batch[E]) sort(heads []head) {
 		case fresh:
 			g := a.group(h.org)
 			g.fresh = append(g.fresh, e)
-			g.parts[a.part(e)].take(h.row)
+			g.parts[a.part(e)].take(e, h.row)
 		}
 	}
 	slices.Sort(a.orgs)

@@ -66,8 +66,9 @@ func (c consents) queueWrite(b *pgx.Batch, org events.OrgID) {
 // the timeline, and change no row of their own.
 type consentPart struct{}
 
-func (consentPart) resource() string                                                { return "consent" }
-func (consentPart) take(events.RowID)                                               {}
+func (consentPart) resource() string { return "consent" }
+
+func (consentPart) take(*events.Message, events.RowID)                              {}
 func (consentPart) queueLock(*pgx.Batch, events.OrgID)                              {}
 func (consentPart) queueReplay(*pgx.Batch, events.OrgID, replays, *[]events.Status) {}
 func (consentPart) links(events.OrgID, *links)                                      {}

@@ -16,9 +16,44 @@ import (
 
 // emailMessages is the table of e-mails, with their recipients.
 var emailMessages = &table[email.Message, events.Message]{
-	name: "email_message", medium: campaign.Email,
+	name: "email_message", medium: campaign.Email, prepare: pseudonyms,
 	lock: lockEmails, fold: foldEmail, status: emailStatus, member: emailMember, bitName: email.BitName, write: writeEmails,
 	replay: replayStatement("email_messages", "'email'"), class: email.ErrorClass,
+}
+
+// selectPseudonyms returns what the recipients of erased e-mails are called now.
+const selectPseudonyms = `
+	SELECT k.n, erased_address($1, k.address) FROM unnest($2::int[], $3::uuid[], $4::text[]) AS k(n, row_id, address)
+	CROSS JOIN LATERAL (
+		SELECT FROM email_messages WHERE org_id = $1 AND id = k.row_id AND erased_at IS NOT NULL OFFSET 0) AS m
+	WHERE NOT EXISTS (SELECT FROM email_recipients r WHERE r.org_id = $1 AND r.email_id = k.row_id AND r.address = k.address)`
+
+// pseudonyms renames the recipients that events of erased e-mails name, so that
+// a late event still meets its recipient and brings no address back.
+func pseudonyms(b *pgx.Batch, org events.OrgID, all []*events.Message) {
+	var at []*string
+	var numbers []int
+	var rows, addresses []string
+	name := func(e *events.Message, address *string) {
+		if *address != "" {
+			numbers, rows, addresses = append(numbers, len(at)), append(rows, string(e.Row)), append(addresses, email.Address(*address))
+			at = append(at, address)
+		}
+	}
+	for _, e := range all {
+		name(e, &e.To)
+		for i := range e.Recipients {
+			name(e, &e.Recipients[i].Address)
+		}
+	}
+	if len(at) == 0 {
+		return
+	}
+	b.Queue(selectPseudonyms, org, numbers, rows, addresses).Query(func(rows pgx.Rows) error {
+		var n int
+		var pseudonym string
+		return scanEach(rows, []any{&n, &pseudonym}, func() { *at[n] = pseudonym })
+	})
 }
 
 // foldEmail gives a new recipient its id, once and for all.

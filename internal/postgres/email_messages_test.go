@@ -88,6 +88,31 @@ func TestReplayBringsTheStatusEventsOfEmailsBack(t *testing.T) {
 	require.Empty(t, cmp.Diff(records(t, first.Status), records(t, again.Status)))
 }
 
+// A recipient who was erased is still the same one to an event that comes late,
+// and neither its address nor that of anybody else is confused.
+func TestALateEventMeetsARecipientWhoWasErased(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	const gone, stays = "gone@example.com", "stays@example.com"
+	d.apply(t, d.mail(d.orgA, 1, "delivered", 1, gone, stays))
+	_, err := d.owner.Exec(t.Context(), "INSERT INTO erasure_keys VALUES ($1, sha256('key'))", d.orgA)
+	require.NoError(t, err)
+	_, err = d.owner.Exec(t.Context(), "UPDATE email_recipients SET address = erased_address(org_id, address) WHERE address = $1", gone)
+	require.NoError(t, err)
+	_, err = d.owner.Exec(t.Context(), "UPDATE email_messages SET erased_at = now()")
+	require.NoError(t, err)
+	effect := d.apply(t, d.mail(d.orgA, 1, "delayed", 2, gone, stays), d.mail(d.orgA, 1, "bounced_permanent", 3, "GONE@example.com"))
+	require.Equal(t, map[events.Outcome]int{events.Stale: 1, events.Applied: 1}, effect.Outcomes)
+	rows, err := d.owner.Query(t.Context(), "SELECT address, status FROM email_recipients ORDER BY status")
+	require.NoError(t, err)
+	stands, err := pgx.CollectRows(rows, pgx.RowToStructByPos[struct{ Address, Status string }])
+	require.NoError(t, err)
+	require.Len(t, stands, 2)
+	require.Regexp(t, "^erased:[0-9a-f]{64}$", stands[0].Address)
+	require.Equal(t, "bounced_permanent", stands[0].Status)
+	require.Equal(t, struct{ Address, Status string }{stays, "delivered"}, stands[1])
+}
+
 // Any order, any grouping into batches, any repetition of the same events ends
 // in the row that the pure rules give, as it is read back.
 func TestAnyOrderEndsInTheSameEmails(t *testing.T) {

@@ -89,7 +89,8 @@ func readRow[R any](ctx context.Context, tx pgx.Tx, org events.OrgID, id events.
 // ByKey are statements that look rows up by their keys, with their arguments' types.
 var ByKey = map[string]string{
 	selectMessages: "uuid, uuid[]", selectEmails: "uuid, uuid[]", selectRecipients: "uuid, uuid[]",
-	selectCalls: "uuid, uuid[]", selectRecordings: "uuid, uuid[]", selectKnown: "text[]",
+	selectPseudonyms: "uuid, int[], uuid[], text[]",
+	selectCalls:      "uuid, uuid[]", selectRecordings: "uuid, uuid[]", selectKnown: "text[]",
 	smsMessages.replay: "uuid, text[], timestamptz[]", emailMessages.replay: "uuid, text[], timestamptz[]", calls.replay: "uuid, text[], timestamptz[]",
 }
 

@@ -14,6 +14,9 @@ import (
 type table[R, E any] struct {
 	name   string // as in the timeline
 	medium campaign.Medium
+	// prepare adds what must be known of the rows before their events are
+	// folded; it may change the events. nil = nothing.
+	prepare func(b *pgx.Batch, org events.OrgID, all []*E)
 	// lock reads and locks rows by id, in the order of the ids.
 	lock func(b *pgx.Batch, org events.OrgID, ids []string, found func(events.RowID, R))
 	fold func(row R, exists bool, e *E) (R, events.Step)
@@ -38,9 +41,10 @@ type row[R any] struct {
 
 // rowSet is the rows of one kind of one organisation that a batch is about.
 type rowSet[R, E any] struct {
-	table *table[R, E]
-	rows  map[events.RowID]*row[R]
-	ids   []string
+	table  *table[R, E]
+	events []*E
+	rows   map[events.RowID]*row[R]
+	ids    []string
 }
 
 func newRowSet[R, E any](t *table[R, E]) *rowSet[R, E] {
@@ -49,7 +53,8 @@ func newRowSet[R, E any](t *table[R, E]) *rowSet[R, E] {
 
 func (s *rowSet[R, E]) resource() string { return s.table.name }
 
-func (s *rowSet[R, E]) take(id events.RowID) {
+func (s *rowSet[R, E]) take(e *E, id events.RowID) {
+	s.events = append(s.events, e)
 	if s.rows[id] == nil {
 		s.rows[id] = &row[R]{}
 		s.ids = append(s.ids, string(id))
@@ -61,6 +66,9 @@ func (s *rowSet[R, E]) queueLock(b *pgx.Batch, org events.OrgID) {
 		return
 	}
 	slices.Sort(s.ids)
+	if s.table.prepare != nil {
+		s.table.prepare(b, org, s.events)
+	}
 	s.table.lock(b, org, s.ids, func(id events.RowID, r R) {
 		*s.rows[id] = row[R]{before: r, after: r, exists: true}
 	})
