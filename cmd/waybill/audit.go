@@ -25,7 +25,9 @@ func (auditCmd) Help() string {
 
   receipts = final + held + duplicates + in flight + missing
 
-Then it recounts every campaign. Exits with 1 when a receipt is missing or a counter differs.
+Then it recounts every campaign, and compares outcomes, timelines and rows with each other: every final event is in a
+timeline, every row is where its last transition left it, no transition is missing or there twice. Exits with 1 when
+something does not add up.
 
 Examples:
 
@@ -76,6 +78,9 @@ func printBalance(w io.Writer, b *operate.Balance) {
 	fmt.Fprintf(w, "counters that differ\t%d\n", len(b.Differences))
 	for _, d := range b.Differences {
 		fmt.Fprintf(w, "  %s of %s\t%s: counted %d, rows say %d\n", d.CampaignID, d.Org, d.Status, d.Counter, d.Recounted)
+	}
+	for _, g := range b.Gaps {
+		fmt.Fprintf(w, "%s\t%d, one is %s\n", g.What, g.Count, g.Example)
 	}
 	if b.Balanced {
 		fmt.Fprintln(w, "balanced")

@@ -39,3 +39,11 @@ type Campaign struct {
 	Reached   map[string]int64 // messages that ever had the status
 	Recounted map[string]int64 // the same as Counters, from the rows
 }
+
+// Gap is something that rows, timelines and outcomes disagree about. Its JSON
+// names are promises.
+type Gap struct {
+	What    string `json:"what"`
+	Count   int64  `json:"count"`
+	Example string `json:"example"` // an event id, or organisation and row
+}

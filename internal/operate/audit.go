@@ -17,6 +17,9 @@ type Ledger interface {
 	Standings(ctx context.Context, since time.Time, fn func(history.Standing)) error
 	// Recount compares every campaign's counters with its rows.
 	Recount(ctx context.Context) (campaigns int, differences []history.Difference, err error)
+	// Gaps counts what outcomes, timelines and rows disagree about, so far as
+	// it was settled since a time.
+	Gaps(ctx context.Context, since time.Time) ([]history.Gap, error)
 }
 
 // Log is what an audit needs of the broker.
@@ -32,7 +35,7 @@ type Log interface {
 // A receipt that stands in several places counts once, as the first of these.
 // Its JSON names are promises.
 type Balance struct {
-	Balanced    bool                   `json:"balanced"` // nothing is missing, and every campaign's counters equal its rows
+	Balanced    bool                   `json:"balanced"` // nothing is missing, no gap, and every campaign's counters equal its rows
 	Since       *time.Time             `json:"since"`    // null = everything that the topics still hold
 	Receipts    int                    `json:"receipts"` // distinct, in the raw topics and the sends topic
 	Final       map[events.Outcome]int `json:"final"`
@@ -44,7 +47,8 @@ type Balance struct {
 	Records     int                    `json:"records"`    // as read: repeats of a receipt too
 	Campaigns   int                    `json:"campaigns"`
 	Differences []history.Difference   `json:"campaign_differences"`
-	Lag         map[string]int64       `json:"lag"` // records that a group has not consumed, by topic; zeros left out
+	Gaps        []history.Gap          `json:"gaps"` // between outcomes, timelines and rows
+	Lag         map[string]int64       `json:"lag"`  // records that a group has not consumed, by topic; zeros left out
 }
 
 // Audit compares every receipt in the topics with the ledger, one by one. It
@@ -114,7 +118,15 @@ func (a *Audit) once(ctx context.Context, since time.Time) (Balance, error) {
 	if b.Differences == nil {
 		b.Differences = []history.Difference{}
 	}
-	b.Balanced = b.Missing == 0 && len(b.Differences) == 0
+	if err != nil {
+		return b, err
+	}
+	a.say("comparing outcomes, timelines and rows")
+	b.Gaps, err = a.Ledger.Gaps(ctx, since)
+	if b.Gaps == nil {
+		b.Gaps = []history.Gap{}
+	}
+	b.Balanced = b.Missing == 0 && len(b.Differences) == 0 && len(b.Gaps) == 0
 	return b, err
 }
 

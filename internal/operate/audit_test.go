@@ -23,6 +23,7 @@ type books struct {
 	stands    []history.Standing
 	settled   map[[16]byte]time.Time // when, if not now
 	differs   []history.Difference
+	gaps      []history.Gap
 	released  []history.Standing // appears with the second look
 }
 
@@ -48,6 +49,8 @@ func (b *books) Standings(_ context.Context, since time.Time, fn func(history.St
 	b.stands, b.released = append(b.stands, b.released...), nil
 	return nil
 }
+
+func (b *books) Gaps(context.Context, time.Time) ([]history.Gap, error) { return b.gaps, nil }
 
 func (b *books) Recount(context.Context) (int, []history.Difference, error) { return 1, b.differs, nil }
 
@@ -206,4 +209,15 @@ func TestACounterThatDiffersIsNoBalance(t *testing.T) {
 	b := newBooks()
 	b.differs = []history.Difference{{CampaignID: "c", Status: "sent", Counter: 2, Recounted: 1}}
 	require.False(t, b.audit(t, time.Time{}).Balanced)
+}
+
+func TestAGapIsNoBalance(t *testing.T) {
+	t.Parallel()
+	b := newBooks()
+	b.final(b.receive(events.NewReceiptID(), noon))
+	require.True(t, b.audit(t, time.Time{}).Balanced)
+	b.gaps = []history.Gap{{What: "timeline entries without their row", Count: 1, Example: "twilio/AC/message.status/SM1"}}
+	balance := b.audit(t, time.Time{})
+	require.False(t, balance.Balanced)
+	require.Equal(t, b.gaps, balance.Gaps)
 }

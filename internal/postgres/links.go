@@ -76,7 +76,7 @@ func (l *links) queueParents(b *pgx.Batch, org events.OrgID) {
 // addCounters changes counters and open hours by the batch's differences, and
 // leaves a mark at every shard for the publisher of snapshots.
 const addCounters = `
-	WITH counted AS (
+	WITH cells AS (
 		INSERT INTO campaign_counters AS c (org_id, campaign_id, shard, status, medium, messages, reached, version)
 		SELECT $1, i, h, s, m, n, r, 1
 		FROM unnest($2::uuid[], $3::smallint[], $4::text[], $5::text[], $6::bigint[], $7::bigint[]) AS u(i, h, s, m, n, r)

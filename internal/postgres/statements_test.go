@@ -20,6 +20,7 @@ import (
 // text, and why. Only the operators' roles may run them, and may only read.
 var acrossOrgs = map[string]string{
 	"counted AS (":                       "waybill audit recounts every campaign; it groups by organisation",
+	"SELECT count(*), coalesce(min(":     "waybill audit counts gaps between outcomes, timelines and rows",
 	"SELECT count(*) FROM sms_campaigns": "waybill audit says how many campaigns it recounted",
 }
 
