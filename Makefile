@@ -13,7 +13,7 @@ CHECKS   = 2000
 FUZZTIME = 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors proofs fuzz test-crash test-kafka test-load test-orgs bench-orgs kafka-up \
+.PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors proofs fuzz test-crash test-mutants test-kafka test-load test-orgs bench-orgs kafka-up \
 	kafka-down generate build module vuln
 
 help: ## show this list
@@ -57,6 +57,9 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 
 test-crash: ## kill the program again and again under load, then count
 	go test -count=1 -timeout 20m -v -run TestCrash ./test/crash -crash
+
+test-mutants: ## plant known defects one at a time and require that a test catches each; MUTANT="text" selects
+	@MUTANT="$(MUTANT)" sh scripts/mutants.sh
 
 test-kafka: ## run the bus suite and the processes on a real Apache Kafka; needs Java 17 and Maven
 	@sh scripts/test_kafka.sh

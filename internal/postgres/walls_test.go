@@ -33,7 +33,7 @@ type twins struct {
 	phones    *callDesk
 	campaigns *postgres.Campaigns
 
-	message, mail, call events.RowID
+	messageRow, mailRow, callRow events.RowID
 }
 
 func newTwins(t *testing.T) *twins {
@@ -53,12 +53,12 @@ func newTwins(t *testing.T) *twins {
 // returns the status events, and those that a replay brings back.
 func (w *twins) play(t *testing.T, org events.OrgID, sms, mail, call, to string) (said, again []events.Status) {
 	t.Helper()
-	messages := []events.Message{w.sent(org, 1), w.status(org, 1, sms, "", 1), w.mailed(org, 2, to), w.desk.mail(org, 2, mail, 1, to)}
+	messages := []events.Message{w.sent(org, 1), w.status(org, 1, sms, "", 1), w.mailed(org, 2, to), w.mail(org, 2, mail, 1, to)}
 	for i := range messages {
 		m := &messages[i]
-		m.Row = w.message
+		m.Row = w.messageRow
 		if m.Channel == events.Email {
-			m.Row = w.mail
+			m.Row = w.mailRow
 		}
 		if m.Kind == events.KindSend {
 			m.CustomerID = testCampaign // it may be any id
@@ -67,7 +67,7 @@ func (w *twins) play(t *testing.T, org events.OrgID, sms, mail, call, to string)
 	calls := []events.Call{w.phones.placed(org, 3), w.phones.call(org, 3, call, 1)}
 	calls[1].Recording = &events.Recording{ProviderID: "RE3", Status: "completed"}
 	for i := range calls {
-		calls[i].Row = w.call
+		calls[i].Row = w.callRow
 	}
 	said = slices.Concat(w.apply(t, messages...).Status, w.phones.apply(t, calls...).Status)
 
@@ -201,7 +201,7 @@ func testKeysAlone(t *testing.T) {
 	for _, table := range []string{"customers", "sms_campaigns", "email_campaigns", "voice_campaigns"} {
 		w.exec(t, "INSERT INTO "+table+" (org_id, id) VALUES ($1, $2)", w.orgB, theirs)
 	}
-	w.message, w.mail, w.call = events.RowID(theirs), events.RowID(theirs), events.RowID(theirs)
+	w.messageRow, w.mailRow, w.callRow = events.RowID(theirs), events.RowID(theirs), events.RowID(theirs)
 	w.play(t, w.orgB, "sent", "delayed", "ringing", "b@example.com")
 	for _, child := range []string{
 		"sms_messages SET campaign_id", "sms_messages SET customer_id", "email_messages SET campaign_id", "email_messages SET customer_id",
