@@ -78,7 +78,7 @@ var isolation = []defect{
 		name: "a provider's id is unique over all organisations",
 		harm: "whoever names an id first keeps every other organisation's message with that id from being written",
 		file: "migrations/0005_create_platform.sql",
-		text: "UNIQUE (org_id, provider, provider_id)", wrong: "UNIQUE (provider, provider_id)",
+		text: "provider_id  text,", wrong: "provider_id  text UNIQUE,",
 		tests: by("internal/postgres", "TestTheSameIdsOfTwoOrganisationsNeverMeet"),
 	},
 	{

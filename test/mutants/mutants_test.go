@@ -52,7 +52,7 @@ func TestMain(m *testing.M) {
 }
 
 // all are the defects of every layer.
-func all() []defect { return slices.Concat(isolation, applying, rules, routing, edges) }
+func all() []defect { return slices.Concat(edges, routing, isolation, applying, rules) }
 
 // A defect that fits nowhere would be counted on and plant nothing.
 func TestEveryDefectFits(t *testing.T) {
