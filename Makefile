@@ -14,7 +14,7 @@ CHECKS_SERVER = 2000
 FUZZTIME = 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors proofs fuzz test-crash test-kafka test-load test-orgs bench-orgs kafka-up \
+.PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors proofs fuzz test-crash test-mutants test-kafka test-load test-orgs bench-orgs bench-campaign kafka-up \
 	kafka-down generate asyncapi build module vuln
 
 help: ## show this list
@@ -59,11 +59,17 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 test-crash: ## kill the program again and again under load, then count
 	go test -count=1 -timeout 20m -v -run TestCrash ./test/crash -crash
 
+test-mutants: ## plant known defects one at a time and require that a test catches each; MUTANT="text" selects
+	@MUTANT="$(MUTANT)" sh scripts/mutants.sh
+
 test-kafka: ## run the bus suite and the processes on a real Apache Kafka; needs Java 17 and Maven
 	@sh scripts/test_kafka.sh
 
 test-load: ## 2,000 callbacks a second on a real Apache Kafka, while things are killed and frozen; takes the machine for 6 minutes
 	@WAYBILL_TEST_KAFKA=$${WAYBILL_TEST_KAFKA:-own} go test -count=1 -timeout 30m -v -skip TestManyOrganisations ./test/cluster -load
+
+bench-campaign: ## a campaign of a million messages
+	go test -v -timeout 30m ./bench/campaign -messages 1000000
 
 bench-orgs: ## what row-level security costs, and what many organisations in a batch do
 	go test -run '^$$' -bench . -benchtime 3s -timeout 30m ./bench/isolation

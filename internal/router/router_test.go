@@ -53,7 +53,7 @@ func (c consumers) Consumer(group string, topics []string, h bus.Handler) bus.Co
 	return c.client.Consumer(kafkabus.ConsumerOptions{Group: group, Topics: topics, Handler: h})
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T, change ...func(*router.Options)) *rig {
 	t.Helper()
 	db := testkit.Database(t)
 	log := slog.New(slog.DiscardHandler)
@@ -77,13 +77,17 @@ func newRig(t *testing.T) *rig {
 	t.Cleanup(pool.Close)
 	feed := postgres.NewConfigFeed(pool)
 	t.Cleanup(feed.Close)
-	r := router.New(router.Options{
+	parts := router.Options{
 		Config:  router.Config{ParkMaxAge: 72 * time.Hour, CacheBytes: 1 << 20},
 		Parsers: []provider.Parser{twilio.Parser{}, stripe.Parser{}},
 		Store:   postgres.NewRouting(pool), Positions: postgres.NewOffsets(pool, events.GroupRouter), Feed: feed,
 		Publisher: client, Follower: client, Consumers: consumers{client},
 		Log: log, Registerer: g.registry, Health: obs.NewHealth(),
-	})
+	}
+	for _, c := range change {
+		c(&parts)
+	}
+	r := router.New(parts)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()

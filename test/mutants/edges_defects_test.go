@@ -1,0 +1,101 @@
+package mutants_test
+
+// edges: what is acknowledged is not durable, or what is accepted is not genuine.
+var edges = []defect{
+	{
+		name:  "204 before the record is durable",
+		harm:  "a provider is told that we have a callback which nobody has",
+		file:  "internal/ingest/handler.go",
+		text:  "\terr := e.publisher.Publish(ctx, record)\n",
+		wrong: "\tvar err error\n\tgo func() { _ = e.publisher.Publish(context.WithoutCancel(ctx), record) }()\n",
+		tests: by("internal/ingest", "TestAnswersOnlyAfterTheAcknowledgement", "TestBrokerRefuses"),
+	},
+	{
+		name:  "a request without a body is not verified",
+		harm:  "anybody can post a status for any message, in the query of a request",
+		file:  "internal/ingest/handler.go",
+		text:  "Verify(ctx, req, e.signers)\n\tif err != nil {",
+		wrong: "Verify(ctx, req, e.signers)\n\tif err != nil && len(body) > 0 {",
+		tests: by("internal/ingest", "TestAForgedRequestWithoutABodyIsRefused"),
+	},
+	{
+		name: "forwarded headers are trusted",
+		harm: "a request that was signed for another site is accepted as one of ours",
+		file: "internal/provider/twilio/twilio.go",
+		text: "\tverdict := t.judge(signature, tokens, r.URI, tail)\n",
+		wrong: "\tif host := r.Header.Get(\"X-Forwarded-Host\"); host != \"\" {\n\t\tt = &Twilio{bases: []base{{accepted: []string{\"https://\" + host}}}}\n\t}\n" +
+			"\tverdict := t.judge(signature, tokens, r.URI, tail)\n",
+		tests: append(by("internal/provider/twilio", "TestBadInputsAreRefused"), by("internal/ingest", "TestBadInputs/3_signed_for_another_URL")...),
+	},
+	{
+		name: "an empty auth token verifies",
+		harm: "anybody signs for an account whose token was entered empty",
+		file: "internal/provider/twilio/signature.go",
+		text: "if len(s.Value) > 0 && (", wrong: "if len(s.Value) >= 0 && (",
+		tests: append(by("internal/provider/twilio", "TestSuite"), by("internal/ingest", "TestBadInputs/10_empty_secret")...),
+	},
+	{
+		name: "a Stripe signature from the future verifies",
+		harm: "a stolen request can be kept and used later",
+		file: "internal/provider/stripe/stripe.go",
+		text: "age > s.tolerance || -age > s.tolerance", wrong: "age > s.tolerance",
+		tests: append(by("internal/provider/stripe", "TestBadInputs"), by("internal/ingest", "TestBadInputs/13_Stripe_from_the_future")...),
+	},
+	{
+		name: "an old snapshot knows who is missing",
+		harm: "a new account's callbacks are refused for good while the broker is away",
+		file: "internal/ingest/snapshot.go",
+		text: "if v.complete && s.now().Sub(v.fetched) <= freshness {", wrong: "if v.complete {",
+		tests: by("internal/ingest", "TestKnowledge"),
+	},
+	{
+		name: "one replica is enough",
+		harm: "what was acknowledged is lost with a single broker",
+		file: "internal/bus/kafkabus/courier.go",
+		text: "int16(kafka.RequireAll)", wrong: "int16(kafka.RequireOne)",
+		tests: by("internal/bus/kafkabus", "TestEveryInSyncReplicaIsAskedFor"),
+	},
+	{
+		name: "acknowledged before it is produced",
+		harm: "everything that trusts a publish loses what the broker then refuses",
+		file: "internal/bus/kafkabus/publish.go",
+		text: "\treturn p.wait()\n", wrong: "\treturn nil\n",
+		tests: by("internal/bus/kafkabus", "TestSuite/PublishBigRecordFailsAlone", "TestPublishClassifiesFailures"),
+	},
+	{
+		name: "acknowledged because the time was up",
+		harm: "a slow broker loses callbacks that were answered with 204",
+		file: "internal/bus/kafkabus/publish.go",
+		text: "err = unavailable(context.Cause(p.ctx))", wrong: "err = nil",
+		tests: by("internal/bus/kafkabus", "TestWhatIsNotAcknowledgedInTimeIsAnError"),
+	},
+	{
+		name:  "commit before handling",
+		harm:  "a crash loses the batch in hand",
+		file:  "internal/bus/kafkabus/reader.go",
+		text:  "\t\tr.observe(batch, f.end)\n",
+		wrong: "\t\tr.observe(batch, f.end)\n\t\tr.g.commits.handled(r.topicPartition, batch[len(batch)-1].Offset+1)\n",
+		tests: by("internal/bus/kafkabus", "TestSuite/ConsumeCommitsOnlyWhatIsDone"),
+	},
+	{
+		name: "a batch that failed is passed over",
+		harm: "whatever fails once is lost, and the commit goes on beyond the gap",
+		file: "internal/bus/kafkabus/reader.go",
+		text: "\t\tr.observe(batch, -1)\n", wrong: "\t\treturn nil\n",
+		tests: by("internal/bus/kafkabus", "TestSuite/ConsumeErrorBringsSameAgain"),
+	},
+	{
+		name: "a commit may go backwards",
+		harm: "a worker that reads from further back has everybody read it again",
+		file: "internal/bus/kafkabus/generation.go",
+		text: "if floor, ours := c.floor[tp]; ours && next > floor {", wrong: "if _, ours := c.floor[tp]; ours {",
+		tests: by("internal/bus/kafkabus", "TestSuite/ConsumeAgainNeverLowersCommit"),
+	},
+	{
+		name: "a message is dropped on Nack",
+		harm: "a status event that a subscriber could not handle never comes again",
+		file: "internal/bus/kafkabus/watermill_subscription.go",
+		text: "\tcase <-msg.Nacked():\n\t\treturn false, nil", wrong: "\tcase <-msg.Nacked():\n\t\treturn true, nil",
+		tests: by("internal/bus/kafkabus", "TestWatermillNackBringsTheOriginal"),
+	},
+}
