@@ -125,21 +125,3 @@ func split(code string) (subject, detail string, ok bool) {
 func number(s string) bool {
 	return s != "" && len(s) <= 3 && strings.Trim(s, "0123456789") == "" && (s == "0" || s[0] != '0')
 }
-
-// compareCodes orders the codes that one status may carry, the better one
-// above: a specific code is above those that we do not know, and these are above
-// none; of two alike the smaller text is above, so that an enhanced status code
-// is above a word. The order is total, which is what makes Join a join.
-func compareCodes(a, b string) int {
-	return cmp.Or(cmp.Compare(specificity(a), specificity(b)), cmp.Compare(b, a))
-}
-
-func specificity(code string) int {
-	switch ErrorClass(code) {
-	case "":
-		return 0
-	case Unknown:
-		return 1
-	}
-	return 2
-}

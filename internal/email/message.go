@@ -55,19 +55,11 @@ const (
 	OriginSend     = "send"     // a campaign sender recorded it
 )
 
+var origins = []string{OriginExternal, OriginSend}
+
 func originOf(e *events.Message) string {
 	if e.Kind == events.KindSend {
 		return OriginSend
 	}
 	return OriginExternal
-}
-
-func originRank(origin string) int {
-	switch origin {
-	case OriginExternal:
-		return 1
-	case OriginSend:
-		return 2
-	}
-	return 0
 }

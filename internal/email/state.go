@@ -1,6 +1,10 @@
 package email
 
-import "cmp"
+import (
+	"cmp"
+
+	"waybill/internal/join"
+)
 
 // State is what is reported of a recipient or an e-mail and may change: its
 // status and the error code that came with it, as given ("" = none).
@@ -53,7 +57,7 @@ func compare(a, b State, place func(Status) int) int {
 			cmp.Compare(a.Status, b.Status), // both unknown
 		)
 	}
-	return compareCodes(a.ErrorCode, b.ErrorCode)
+	return join.CompareCodes(a.ErrorCode, b.ErrorCode, ErrorClass)
 }
 
 func placeOf(name string, place func(Status) int) int {

@@ -1,10 +1,5 @@
 package messaging
 
-import (
-	"cmp"
-	"strconv"
-)
-
 // The classes of error codes: a closed set, fit for a metric label.
 const (
 	Unreachable   = "unreachable"    // the handset or the route to it, perhaps only now
@@ -60,36 +55,4 @@ func ErrorClass(code string) string {
 		return c
 	}
 	return Unknown
-}
-
-// compareCodes orders the codes that one status may carry, the better one
-// above: a specific code is above 30008 and those that we do not know, and these
-// are above none; of two alike the lower number is above, a number is
-// above a text, and then the smaller text is above. The order is total, which
-// is what makes Join a join.
-func compareCodes(a, b string) int {
-	if c := cmp.Compare(specificity(a), specificity(b)); c != 0 {
-		return c
-	}
-	na, aerr := strconv.ParseUint(a, 10, 64)
-	nb, berr := strconv.ParseUint(b, 10, 64)
-	switch {
-	case aerr == nil && berr != nil:
-		return 1
-	case aerr != nil && berr == nil:
-		return -1
-	case aerr == nil && na != nb:
-		return cmp.Compare(nb, na)
-	}
-	return cmp.Compare(b, a)
-}
-
-func specificity(code string) int {
-	switch ErrorClass(code) {
-	case "":
-		return 0
-	case Unknown:
-		return 1
-	}
-	return 2
 }

@@ -48,6 +48,8 @@ const (
 	OriginInbound  = "inbound"  // somebody wrote to us
 )
 
+var origins = []string{OriginExternal, OriginSend, OriginInbound}
+
 func originOf(e *events.Message) string {
 	switch {
 	case e.Kind == events.KindSend:
@@ -56,16 +58,4 @@ func originOf(e *events.Message) string {
 		return OriginInbound
 	}
 	return OriginExternal
-}
-
-func originRank(origin string) int {
-	switch origin {
-	case OriginExternal:
-		return 1
-	case OriginSend:
-		return 2
-	case OriginInbound:
-		return 3
-	}
-	return 0
 }

@@ -1,6 +1,10 @@
 package messaging
 
-import "cmp"
+import (
+	"cmp"
+
+	"waybill/internal/join"
+)
 
 // State is what is reported of a message and may change: its status and the
 // error code that came with it, as given ("" = none).
@@ -31,7 +35,7 @@ func (a State) compare(b State) int {
 			cmp.Compare(a.Status, b.Status), // both unknown
 		)
 	}
-	return compareCodes(a.ErrorCode, b.ErrorCode)
+	return join.CompareCodes(a.ErrorCode, b.ErrorCode, ErrorClass)
 }
 
 func rankOf(name string) int {

@@ -49,6 +49,8 @@ const (
 	OriginInbound  = "inbound"  // somebody called us
 )
 
+var origins = []string{OriginExternal, OriginSend, OriginInbound}
+
 func originOf(e *events.Call) string {
 	switch {
 	case e.Kind == events.KindSend:
@@ -57,16 +59,4 @@ func originOf(e *events.Call) string {
 		return OriginInbound
 	}
 	return OriginExternal
-}
-
-func originRank(origin string) int {
-	switch origin {
-	case OriginExternal:
-		return 1
-	case OriginSend:
-		return 2
-	case OriginInbound:
-		return 3
-	}
-	return 0
 }

@@ -1,7 +1,6 @@
 package voice
 
 import (
-	"cmp"
 	"strconv"
 )
 
@@ -68,36 +67,4 @@ func ErrorClass(code string) string {
 		return Carrier // RFC 3261, section 21.5: a server on the way has failed
 	}
 	return Unknown
-}
-
-// compareCodes orders the codes that one status may carry, the better one
-// above: a specific code is above those that say nothing to us, and these are
-// above none; of two alike the lower number is above, a number is above a text,
-// and then the smaller text is above. The order is total, which is what makes
-// Join a join.
-func compareCodes(a, b string) int {
-	if c := cmp.Compare(specificity(a), specificity(b)); c != 0 {
-		return c
-	}
-	na, aerr := strconv.ParseUint(a, 10, 64)
-	nb, berr := strconv.ParseUint(b, 10, 64)
-	switch {
-	case aerr == nil && berr != nil:
-		return 1
-	case aerr != nil && berr == nil:
-		return -1
-	case aerr == nil && na != nb:
-		return cmp.Compare(nb, na)
-	}
-	return cmp.Compare(b, a)
-}
-
-func specificity(code string) int {
-	switch ErrorClass(code) {
-	case "":
-		return 0
-	case Unknown:
-		return 1
-	}
-	return 2
 }

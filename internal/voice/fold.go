@@ -3,6 +3,7 @@ package voice
 import (
 	"waybill/internal/events"
 	"waybill/internal/facts"
+	"waybill/internal/join"
 )
 
 // Fold applies one event to its call's row and returns the row as it is
@@ -22,7 +23,7 @@ func Fold(row Call, exists bool, e *events.Call) (Call, events.Step) {
 	}
 	after := row
 	described := describe(&after, e)
-	clocked := clock(&after.ReceivedAt, &after.LastAt, events.Millis(e.ReceivedAt))
+	clocked := join.Span(&after.ReceivedAt, &after.LastAt, e.ReceivedAt)
 	after.Facts = facts.Fold(row.Facts, e.Facts)
 	recorded, moved := record(&after, e)
 	after.report(said) // after the facts, which have a say
@@ -78,6 +79,6 @@ func StatusEvent(row *Call, e *events.Call, s events.Step) events.Status {
 		Org: row.Org, ID: row.ID, MessageID: row.MessageID, ProviderID: row.ProviderID,
 		Channel: events.Voice, CampaignID: row.CampaignID, CustomerID: row.CustomerID,
 		Status: s.Status, ErrorCode: s.ErrorCode, ErrorClass: ErrorClass(s.ErrorCode),
-		Version: s.Version, OccurredAt: millis(e.OccurredAt), ReceivedAt: events.Millis(e.ReceivedAt),
+		Version: s.Version, OccurredAt: join.Millis(e.OccurredAt), ReceivedAt: events.Millis(e.ReceivedAt),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"waybill/internal/events"
+	"waybill/internal/join"
 )
 
 // Recording is the row of one recording of a call.
@@ -53,19 +54,19 @@ func (r *Recording) merge(b *Recording) (news, moved bool) {
 	r.Status, r.ErrorCode = after.Status, after.ErrorCode
 	news = slices.Contains([]bool{
 		after != before,
-		smallest(&r.ProviderID, b.ProviderID),
-		greatest(&r.Duration, b.Duration),
-		greatest(&r.Channels, b.Channels),
-		smallest(&r.Source, b.Source),
-		smallest(&r.Track, b.Track),
-		smallest(&r.Location, b.Location),
-		earliest(&r.StartedAt, b.StartedAt),
+		join.Text(&r.ProviderID, b.ProviderID),
+		join.Number(&r.Duration, b.Duration),
+		join.Number(&r.Channels, b.Channels),
+		join.Text(&r.Source, b.Source),
+		join.Text(&r.Track, b.Track),
+		join.Text(&r.Location, b.Location),
+		join.Earliest(&r.StartedAt, b.StartedAt),
 	}, true)
 	if !b.ReceivedAt.IsZero() {
-		moved = clock(&r.ReceivedAt, &r.LastAt, b.ReceivedAt)
+		moved = join.Span(&r.ReceivedAt, &r.LastAt, b.ReceivedAt)
 	}
 	if !b.LastAt.IsZero() {
-		moved = clock(&r.ReceivedAt, &r.LastAt, b.LastAt) || moved
+		moved = join.Span(&r.ReceivedAt, &r.LastAt, b.LastAt) || moved
 	}
 	return news, moved
 }
@@ -81,7 +82,7 @@ func record(c *Call, e *events.Call) (news, moved bool) {
 	news, moved = r.merge(&Recording{
 		ProviderID: said.ProviderID, Status: said.Status, ErrorCode: said.ErrorCode,
 		Duration: said.Duration, Channels: said.Channels, Source: said.Source, Track: said.Track, Location: said.Location,
-		StartedAt: millis(said.StartedAt), ReceivedAt: at, LastAt: at,
+		StartedAt: said.StartedAt, ReceivedAt: at, LastAt: at,
 	})
 	if news || moved {
 		all := make(map[string]Recording, len(c.Recordings)+1)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"waybill/internal/events"
+	"waybill/internal/join"
 )
 
 // State is what is reported of a call and may change: its status and the error
@@ -36,7 +37,7 @@ func (a State) compare(b State, rank func(status string) int) int {
 			cmp.Compare(a.Status, b.Status), // both unknown
 		)
 	}
-	return compareCodes(a.ErrorCode, b.ErrorCode)
+	return join.CompareCodes(a.ErrorCode, b.ErrorCode, ErrorClass)
 }
 
 // AgentConnected is the fact of a contact that an agent answered it. A contact
