@@ -165,6 +165,19 @@ func TestARecipientsMoveIsATransition(t *testing.T) {
 	require.EqualValues(t, 2, m.Version)
 }
 
+// A system that kept one status for all showed the part that came last: a second
+// recipient's success hid the first one's failure.
+func TestRegressionASecondPartsSuccessDoesNotHideTheFirstPartsFailure(t *testing.T) {
+	t.Parallel()
+	first, second := callback(0, "bounced_permanent", "5.1.1", ann), callback(time.Second, "delivered", "", bob)
+	for _, es := range [][]*events.Message{{first, second}, {second, first}} {
+		m, _ := fold(es...)
+		require.Equal(t, state{"bounced_permanent", "5.1.1"}, m.State)
+		require.Equal(t, "delivered", m.Recipients[bob].Status)
+	}
+}
+
+
 func TestRegressionComplaintAndOpenAreFactsWithoutAVersion(t *testing.T) {
 	t.Parallel()
 	m, steps := fold(
