@@ -33,7 +33,7 @@ func TestAgreesWithTwilioGo(t *testing.T) {
 		names := rapid.SliceOfNDistinct(rapid.StringMatching(`[A-Z][A-Za-z0-9._]{0,12}`), 0, 8, rapid.ID[string]).
 			Filter(func(names []string) bool {
 				for _, n := range names {
-					if n == "AccountSid" {
+					if n == "AccountSid" || n == "Zz" { // named below: repeated it would be what the oracle reads otherwise
 						return false
 					}
 				}
