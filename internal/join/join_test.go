@@ -13,12 +13,11 @@ import (
 
 var noon = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-// laws checks that merging values one after the other ends in the same whatever
-// their order and repetition, that what is reported as a move is one, and that an
-// empty value says nothing.
-func laws[V, D any](t *testing.T, value *rapid.Generator[V], empty V, merge func(*D, V) bool) {
-	t.Helper()
-	rapid.Check(t, func(t *rapid.T) {
+// laws returns the property that merging values one after the other ends in the
+// same whatever their order and repetition, that what is reported as a move is
+// one, and that an empty value says nothing.
+func laws[V, D any](value *rapid.Generator[V], empty V, merge func(*D, V) bool) func(*rapid.T) {
+	return func(t *rapid.T) {
 		values := rapid.SliceOfN(value, 1, 5).Draw(t, "values")
 		again := rapid.SliceOf(rapid.SampledFrom(values)).Draw(t, "repeated")
 		var want, got D
@@ -32,7 +31,7 @@ func laws[V, D any](t *testing.T, value *rapid.Generator[V], empty V, merge func
 		require.Equal(t, want, got)
 		require.False(t, merge(&got, empty))
 		require.Equal(t, want, got)
-	})
+	}
 }
 
 func TestProofFieldsAreJoins(t *testing.T) {
@@ -41,21 +40,18 @@ func TestProofFieldsAreJoins(t *testing.T) {
 	at := rapid.Custom(func(t *rapid.T) time.Time {
 		return noon.Add(time.Duration(rapid.IntRange(0, 3000).Draw(t, "us")) * time.Microsecond)
 	})
-	for name, check := range map[string]func(*testing.T){
-		"text":  func(t *testing.T) { laws(t, text, "", join.Text[string]) },
-		"texts": func(t *testing.T) { laws(t, rapid.SliceOfN(text, 1, 2), nil, join.Texts) },
-		"number": func(t *testing.T) {
-			laws(t, rapid.Int64Range(0, 3), 0, join.Number[int64])
-		},
-		"strongest": func(t *testing.T) {
-			laws(t, text, "", func(dst *string, v string) bool { return join.Strongest(dst, v, []string{"b", "a", "ab"}) })
-		},
-		"earliest": func(t *testing.T) { laws(t, rapid.Ptr(at, true), nil, join.Earliest) },
-		"latest":   func(t *testing.T) { laws(t, rapid.Ptr(at, true), nil, join.Latest) },
+	ranked := func(dst *string, v string) bool { return join.Strongest(dst, v, []string{"b", "a", "ab"}) }
+	for name, property := range map[string]func(*rapid.T){
+		"text":      laws(text, "", join.Text[string]),
+		"texts":     laws(rapid.SliceOfN(text, 1, 2), nil, join.Texts),
+		"number":    laws(rapid.Int64Range(0, 3), 0, join.Number[int64]),
+		"strongest": laws(text, "", ranked),
+		"earliest":  laws(rapid.Ptr(at, true), nil, join.Earliest),
+		"latest":    laws(rapid.Ptr(at, true), nil, join.Latest),
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			check(t)
+			rapid.Check(t, property)
 		})
 	}
 }
