@@ -177,7 +177,6 @@ func TestRegressionASecondPartsSuccessDoesNotHideTheFirstPartsFailure(t *testing
 	}
 }
 
-
 func TestRegressionComplaintAndOpenAreFactsWithoutAVersion(t *testing.T) {
 	t.Parallel()
 	m, steps := fold(

@@ -175,7 +175,7 @@ func (p *program) billing() {
 func (p *program) rubbish() {
 	header := func(k, v string) events.Header { return events.Header{Key: k, Value: []byte(v)} }
 	send := []byte(`{"org_id":"` + canaryWord + `","channel":"` + canaryMail + `","to":"` + canaryNumber + `","` + canaryWord + `":1}`)
-	unsupported := []byte(`{"org_id":"` + p.a.org + `","channel":"email","provider":"ses","provider_id":"` + uuid.NewString() + `","to":"` + canaryMail + `"}`)
+	mailed := []byte(`{"org_id":"` + p.a.org + `","channel":"email","provider":"ses","provider_id":"` + uuid.NewString() + `","to":"` + canaryMail + `"}`)
 	nobody := []byte(`{"org_id":"` + uuid.NewString() + `","channel":"sms","provider":"twilio","provider_id":"` + p.id("SM") + `","to":"` + canaryNumber + `"}`)
 	stray := events.Message{
 		EventID: "x", Receipt: events.ReceiptID(uuid.NewString()), Kind: events.KindMessage, Provider: events.Twilio, Org: events.OrgID(p.a.org), Row: canaryNumber,
@@ -191,7 +191,7 @@ func (p *program) rubbish() {
 		unresolved, odd,
 		{Topic: events.TopicSends, Key: []byte(canaryNumber), Value: send, Headers: []events.Header{header("ce_id", canaryWord)}},
 		{Topic: events.TopicSends, Key: []byte(canaryNumber), Value: []byte(canaryText)},
-		{Topic: events.TopicSends, Key: []byte(canaryNumber), Value: unsupported, Headers: []events.Header{header("ce_id", canaryMail)}},
+		{Topic: events.TopicSends, Key: []byte(canaryNumber), Value: mailed, Headers: []events.Header{header("ce_id", canaryMail)}},
 		{Topic: events.TopicSends, Key: []byte(canaryNumber), Value: nobody},
 		{Topic: events.TopicRawTwilio, Key: []byte(canaryNumber), Value: []byte(canaryText)},
 		{Topic: events.TopicRawTwilio, Key: []byte(canaryNumber), Value: []byte(canaryText), Headers: []events.Header{
@@ -223,7 +223,7 @@ func (p *program) verbs() {
 	}
 	secret := filepath.Join(p.t.TempDir(), "token")
 	require.NoError(p.t, os.WriteFile(secret, []byte(canaryToken+strings.Repeat("x", 5000)), 0o600))
-	p.verb(3, "trace", canaryMail)
+	p.verb(3, "trace", "nobody."+canaryMail)
 	p.verb(3, "campaign", "show", uuid.NewString())
 	p.verb(3, "held", "show", "twilio/x")
 	p.verb(3, "export", "--org", uuid.NewString())
