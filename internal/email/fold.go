@@ -7,6 +7,7 @@ import (
 
 	"waybill/internal/events"
 	"waybill/internal/facts"
+	"waybill/internal/join"
 )
 
 // Fold applies one event to its e-mail's row and returns the row as it is
@@ -26,7 +27,7 @@ func Fold(row Message, exists bool, e *events.Message) (Message, events.Step) {
 	after := row
 	noted, moved := after.hear(said)
 	described := describe(&after, e)
-	clocked := clock(&after, e)
+	clocked := join.Span(&after.ReceivedAt, &after.LastAt, e.ReceivedAt)
 	after.Facts = facts.Fold(row.Facts, e.Facts)
 
 	transition := !exists || moved
@@ -54,7 +55,7 @@ func step(o events.Outcome, reason string, row *Message) events.Step {
 // personal data, and the same transition always gives the same event.
 func StatusEvent(row *Message, e *events.Message, s events.Step) events.Status {
 	var occurred *time.Time
-	latest(&occurred, e.OccurredAt)
+	join.Latest(&occurred, e.OccurredAt)
 	return events.Status{
 		Org: row.Org, ID: row.ID, MessageID: row.MessageID, ProviderID: row.ProviderID,
 		Channel: events.Email, CampaignID: row.CampaignID, CustomerID: row.CustomerID,

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"waybill/internal/join"
 )
 
 // OrgID names an organisation: a canonical lower-case UUID. It is a type of
@@ -101,5 +103,5 @@ func NewEventID(p Provider, signer string, kind Kind, natural ...string) EventID
 }
 
 // Millis truncates a time to the precision that is kept on Kafka and UTC, so
-// that a value survives a round trip unchanged.
-func Millis(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+// that a value survives a round trip unchanged. It is the precision of rows.
+func Millis(t time.Time) time.Time { return join.Millis(t) }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"waybill/internal/events"
+	"waybill/internal/join"
 )
 
 // Fold applies one event to its message's row and returns the row as it is
@@ -24,7 +25,7 @@ func Fold(row Message, exists bool, e *events.Message) (Message, events.Step) {
 	after.State = Join(row.State, State{Status: e.Status, ErrorCode: e.ErrorCode})
 	after.Reached |= 1 << status.Bit
 	described := describe(&after, e)
-	clocked := clock(&after, e)
+	clocked := join.Span(&after.ReceivedAt, &after.LastAt, e.ReceivedAt)
 
 	transition := !exists || after.State != row.State
 	if transition {
@@ -51,7 +52,7 @@ func step(o events.Outcome, reason string, row *Message) events.Step {
 // transition always gives the same event.
 func StatusEvent(row *Message, e *events.Message, s events.Step) events.Status {
 	var occurred *time.Time
-	latest(&occurred, e.OccurredAt)
+	join.Latest(&occurred, e.OccurredAt)
 	return events.Status{
 		Org: row.Org, ID: row.ID, MessageID: row.MessageID, ProviderID: row.ProviderID,
 		Channel: row.Channel, CampaignID: row.CampaignID, CustomerID: row.CustomerID,

@@ -1,8 +1,11 @@
 package voice
 
 import (
+	"time"
+
 	"waybill/internal/events"
 	"waybill/internal/facts"
+	"waybill/internal/join"
 )
 
 // Fold applies one event to its call's row and returns the row as it is
@@ -22,7 +25,7 @@ func Fold(row Call, exists bool, e *events.Call) (Call, events.Step) {
 	}
 	after := row
 	described := describe(&after, e)
-	clocked := clock(&after.ReceivedAt, &after.LastAt, events.Millis(e.ReceivedAt))
+	clocked := join.Span(&after.ReceivedAt, &after.LastAt, e.ReceivedAt)
 	after.Facts = facts.Fold(row.Facts, e.Facts)
 	recorded, moved := record(&after, e)
 	after.report(said) // after the facts, which have a say
@@ -74,10 +77,12 @@ func step(o events.Outcome, reason string, row *Call) events.Step {
 // and s are what Fold returned for e. It holds no personal data, and the same
 // transition always gives the same event.
 func StatusEvent(row *Call, e *events.Call, s events.Step) events.Status {
+	var occurred *time.Time
+	join.Latest(&occurred, e.OccurredAt)
 	return events.Status{
 		Org: row.Org, ID: row.ID, MessageID: row.MessageID, ProviderID: row.ProviderID,
 		Channel: events.Voice, CampaignID: row.CampaignID, CustomerID: row.CustomerID,
 		Status: s.Status, ErrorCode: s.ErrorCode, ErrorClass: ErrorClass(s.ErrorCode),
-		Version: s.Version, OccurredAt: millis(e.OccurredAt), ReceivedAt: events.Millis(e.ReceivedAt),
+		Version: s.Version, OccurredAt: occurred, ReceivedAt: events.Millis(e.ReceivedAt),
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"waybill/internal/events"
+	"waybill/internal/join"
 )
 
 // Recording is the row of one recording of a call.
@@ -53,21 +54,17 @@ func (r *Recording) merge(b *Recording) (news, moved bool) {
 	r.Status, r.ErrorCode = after.Status, after.ErrorCode
 	news = slices.Contains([]bool{
 		after != before,
-		smallest(&r.ProviderID, b.ProviderID),
-		greatest(&r.Duration, b.Duration),
-		greatest(&r.Channels, b.Channels),
-		smallest(&r.Source, b.Source),
-		smallest(&r.Track, b.Track),
-		smallest(&r.Location, b.Location),
-		earliest(&r.StartedAt, b.StartedAt),
+		join.Smallest(&r.ProviderID, b.ProviderID),
+		join.Greatest(&r.Duration, b.Duration),
+		join.Greatest(&r.Channels, b.Channels),
+		join.Smallest(&r.Source, b.Source),
+		join.Smallest(&r.Track, b.Track),
+		join.Smallest(&r.Location, b.Location),
+		join.Earliest(&r.StartedAt, b.StartedAt),
 	}, true)
-	if !b.ReceivedAt.IsZero() {
-		moved = clock(&r.ReceivedAt, &r.LastAt, b.ReceivedAt)
-	}
-	if !b.LastAt.IsZero() {
-		moved = clock(&r.ReceivedAt, &r.LastAt, b.LastAt) || moved
-	}
-	return news, moved
+	first := join.Span(&r.ReceivedAt, &r.LastAt, b.ReceivedAt)
+	last := join.Span(&r.ReceivedAt, &r.LastAt, b.LastAt)
+	return news, first || last
 }
 
 // record merges the recording that an event is about into its call's.
@@ -76,12 +73,11 @@ func record(c *Call, e *events.Call) (news, moved bool) {
 	if said == nil {
 		return false, false
 	}
-	at := events.Millis(e.ReceivedAt)
 	r := c.Recordings[said.ProviderID]
 	news, moved = r.merge(&Recording{
 		ProviderID: said.ProviderID, Status: said.Status, ErrorCode: said.ErrorCode,
 		Duration: said.Duration, Channels: said.Channels, Source: said.Source, Track: said.Track, Location: said.Location,
-		StartedAt: millis(said.StartedAt), ReceivedAt: at, LastAt: at,
+		StartedAt: said.StartedAt, ReceivedAt: e.ReceivedAt, LastAt: e.ReceivedAt,
 	})
 	if news || moved {
 		all := make(map[string]Recording, len(c.Recordings)+1)
