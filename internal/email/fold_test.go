@@ -92,7 +92,7 @@ func TestFirstEventMakesTheRow(t *testing.T) {
 		Org: org, ID: row, Provider: events.SES, ProviderID: "0100", Account: "arn:aws:sns:1", From: "crm@example.org",
 		Recipients: to(map[string]state{ann: {"sent", ""}, bob: {"sent", ""}}),
 		State:      state{"sent", ""}, Version: 1, Reached: bits("sent"),
-		Origin: email.OriginExternal, ReceivedAt: noon, LastAt: noon,
+		Origin: events.OriginExternal, ReceivedAt: noon, LastAt: noon,
 	}, m))
 	require.Equal(t, events.Step{Outcome: events.Applied, Transition: true, Changed: true, Version: 1, Status: "sent"}, s)
 }
@@ -208,7 +208,7 @@ func TestRegressionACampaignKnownLate(t *testing.T) {
 	t.Parallel()
 	m, steps := fold(callback(0, "delivered", "", ann), recorded(time.Second, "accepted", "Ann@example.com"))
 	require.Equal(t, state{"delivered", ""}, m.State)
-	require.Equal(t, []string{"campaign", "customer", string(row), email.OriginSend}, []string{m.CampaignID, m.CustomerID, m.MessageID, m.Origin})
+	require.Equal(t, []string{"campaign", "customer", string(row), events.OriginSend}, []string{m.CampaignID, m.CustomerID, m.MessageID, m.Origin})
 	require.Equal(t, noon.Add(-time.Second), *m.SentAt)
 	require.Len(t, m.Recipients, 1)
 	require.Equal(t, events.Applied, steps[1].Outcome)

@@ -39,6 +39,15 @@ const (
 	Sender  Provider = "sender" // a campaign sender's own record of a send
 )
 
+// Carrier returns who carries what an event is about: the provider, or "" for a
+// campaign sender, whose name would win over "twilio" where the smallest does.
+func (p Provider) Carrier() Provider {
+	if p == Sender {
+		return ""
+	}
+	return p
+}
+
 // ErrBadUUID is returned for a text that is not a UUID.
 var ErrBadUUID = errors.New("not a UUID (want 8-4-4-4-12 hexadecimal digits)")
 

@@ -11,7 +11,7 @@ import (
 // reports whether that was news. Each field has a join of its own.
 func describe(m *Message, e *events.Message) bool {
 	news := []bool{
-		join.Smallest(&m.Provider, providerOf(e)),
+		join.Smallest(&m.Provider, e.Provider.Carrier()),
 		join.Smallest(&m.ProviderID, e.ProviderID),
 		join.Smallest(&m.Account, e.Account),
 		join.Smallest(&m.Channel, e.Channel),
@@ -21,7 +21,7 @@ func describe(m *Message, e *events.Message) bool {
 		join.Smallest(&m.Service, e.Service),
 		join.Smallest(&m.Body, e.Body),
 		join.SmallestList(&m.Media, e.Media),
-		join.Strongest(&m.Origin, originOf(e), originRank),
+		join.Strongest(&m.Origin, events.OriginOf(e.Kind, e.Direction), events.OriginRank),
 		join.Latest(&m.OccurredAt, e.OccurredAt),
 	}
 	if e.Kind == events.KindSend { // a callback may only echo these
@@ -33,13 +33,4 @@ func describe(m *Message, e *events.Message) bool {
 		)
 	}
 	return slices.Contains(news, true)
-}
-
-// providerOf returns who carries the message. The sender of a send record is
-// not a carrier, and its name would win over "twilio".
-func providerOf(e *events.Message) events.Provider {
-	if e.Provider == events.Sender {
-		return ""
-	}
-	return e.Provider
 }

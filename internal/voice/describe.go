@@ -12,7 +12,7 @@ import (
 // reports whether that was news. Each field has a join of its own.
 func describe(c *Call, e *events.Call) bool {
 	news := []bool{
-		join.Smallest(&c.Provider, providerOf(e)),
+		join.Smallest(&c.Provider, e.Provider.Carrier()),
 		join.Smallest(&c.ProviderID, e.ProviderID),
 		join.Smallest(&c.ParentID, e.ParentID),
 		join.Smallest(&c.Account, e.Account),
@@ -21,7 +21,7 @@ func describe(c *Call, e *events.Call) bool {
 		join.Smallest(&c.Direction, cmp.Or(e.Direction, events.Outbound)),
 		join.Smallest(&c.From, e.From),
 		join.Smallest(&c.To, e.To),
-		join.Strongest(&c.Origin, originOf(e), originRank),
+		join.Strongest(&c.Origin, events.OriginOf(e.Kind, e.Direction), events.OriginRank),
 		join.Latest(&c.OccurredAt, e.OccurredAt),
 	}
 	if e.Kind == events.KindSend { // a callback may only echo these
@@ -33,13 +33,4 @@ func describe(c *Call, e *events.Call) bool {
 		)
 	}
 	return slices.Contains(news, true)
-}
-
-// providerOf returns who carries the call. The sender of a send record is not a
-// carrier.
-func providerOf(e *events.Call) events.Provider {
-	if e.Provider == events.Sender {
-		return ""
-	}
-	return e.Provider
 }
