@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"waybill/internal/email"
+	"waybill/internal/errorcode"
 	"waybill/internal/events"
 	"waybill/internal/facts"
 )
@@ -342,9 +343,9 @@ func TestStatusEvent(t *testing.T) {
 	}
 	require.Empty(t, cmp.Diff(events.Status{
 		Org: org, ID: row, MessageID: string(row), ProviderID: "0100", Channel: events.Email,
-		CampaignID: "campaign", CustomerID: "customer", Status: "bounced_permanent", ErrorCode: "5.1.1", ErrorClass: email.InvalidAddress,
+		CampaignID: "campaign", CustomerID: "customer", Status: "bounced_permanent", ErrorCode: "5.1.1", ErrorClass: errorcode.InvalidAddress,
 		Recipients: []events.RecipientStatus{
-			{ID: "r1", Status: "bounced_permanent", ErrorCode: "5.1.1", ErrorClass: email.InvalidAddress}, {ID: "r2", Status: "sent"},
+			{ID: "r1", Status: "bounced_permanent", ErrorCode: "5.1.1", ErrorClass: errorcode.InvalidAddress}, {ID: "r2", Status: "sent"},
 		},
 		Version: 2, OccurredAt: &at, ReceivedAt: noon.Add(time.Second),
 	}, email.StatusEvent(&m, e, steps[1])))

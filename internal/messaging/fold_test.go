@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
+	"waybill/internal/errorcode"
 	"waybill/internal/events"
 	"waybill/internal/messaging"
 )
@@ -235,6 +236,6 @@ func TestStatusEvent(t *testing.T) {
 	require.Empty(t, cmp.Diff(events.Status{
 		Org: org, ID: row, MessageID: string(row), ProviderID: "SM1", Channel: events.SMS,
 		CampaignID: "campaign", CustomerID: "customer", Status: "undelivered", ErrorCode: "30003",
-		ErrorClass: messaging.Unreachable, Version: 2, OccurredAt: &at, ReceivedAt: noon.Add(time.Second),
+		ErrorClass: errorcode.Unreachable, Version: 2, OccurredAt: &at, ReceivedAt: noon.Add(time.Second),
 	}, messaging.StatusEvent(&m, e, steps[1])))
 }

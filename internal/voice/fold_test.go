@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
+	"waybill/internal/errorcode"
 	"waybill/internal/events"
 	"waybill/internal/facts"
 	"waybill/internal/voice"
@@ -357,6 +358,6 @@ func TestStatusEvent(t *testing.T) {
 	require.Empty(t, cmp.Diff(events.Status{
 		Org: org, ID: row, MessageID: string(row), ProviderID: "CA1", Channel: events.Voice,
 		CampaignID: "campaign", CustomerID: "customer", Status: "busy", ErrorCode: "486",
-		ErrorClass: voice.Unreachable, Version: 2, OccurredAt: new(noon.Add(500 * time.Millisecond)), ReceivedAt: noon.Add(time.Second),
+		ErrorClass: errorcode.Unreachable, Version: 2, OccurredAt: new(noon.Add(500 * time.Millisecond)), ReceivedAt: noon.Add(time.Second),
 	}, voice.StatusEvent(&c, e, steps[1])))
 }
