@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"waybill/internal/email"
+	"waybill/internal/errorcode"
 )
 
 // sayEmails adds the statuses of e-mails to the page of statuses.
@@ -36,14 +37,14 @@ func sayEmails(t require.TestingT, p *page) {
 		"codes with one status a code that says something is better than one that does not, then the smaller text; a better status clears the code of a worse one. " +
 		"The e-mail's code is the best of those that came with its status.")
 	meanings := [][2]string{
-		{email.Unreachable, "the mailbox or the host before it, perhaps only now"},
-		{email.Blocked, "filtered, suppressed, or not permitted to us"},
-		{email.OptedOut, "the person unsubscribed"},
-		{email.InvalidAddress, "no such mailbox or domain"},
-		{email.Carrier, "a mail system on the way failed"},
-		{email.Content, "this e-mail cannot be sent as it is"},
-		{email.Rate, "too much, too fast"},
-		{email.Unknown, "the code says nothing, or nothing that we know: every other code"},
+		{errorcode.Unreachable, "the mailbox or the host before it, perhaps only now"},
+		{errorcode.Blocked, "filtered, suppressed, or not permitted to us"},
+		{errorcode.OptedOut, "the person unsubscribed"},
+		{errorcode.InvalidAddress, "no such mailbox or domain"},
+		{errorcode.Carrier, "a mail system on the way failed"},
+		{errorcode.Content, "this e-mail cannot be sent as it is"},
+		{errorcode.Rate, "too much, too fast"},
+		{errorcode.Unknown, "the code says nothing, or nothing that we know: every other code"},
 	}
 	byClass := map[string][]string{}
 	for _, c := range email.Codes() {

@@ -19,6 +19,7 @@ import (
 	"waybill/internal/app"
 	"waybill/internal/bus/kafkabus"
 	"waybill/internal/config"
+	"waybill/internal/errorcode"
 	"waybill/internal/ingest"
 	"waybill/internal/messaging"
 	"waybill/internal/obs"
@@ -357,16 +358,16 @@ func TestDocsStatuses(t *testing.T) {
 		c := strconv.Itoa(n)
 		byClass[messaging.ErrorClass(c)] = append(byClass[messaging.ErrorClass(c)], c)
 	}
-	byClass[messaging.Unknown] = nil // all the others
+	byClass[errorcode.Unknown] = nil // all the others
 	meanings := [][2]string{
-		{messaging.Unreachable, "the handset or the route to it, perhaps only now"},
-		{messaging.Blocked, "filtered, or not permitted to us"},
-		{messaging.OptedOut, "the person said STOP"},
-		{messaging.InvalidNumber, "no such number, or it takes no messages"},
-		{messaging.Carrier, "the network behind the provider failed"},
-		{messaging.Content, "this message cannot be sent as it is"},
-		{messaging.Rate, "too much, too fast"},
-		{messaging.Unknown, "the code says nothing (30008), or nothing that we know: every other code"},
+		{errorcode.Unreachable, "the handset or the route to it, perhaps only now"},
+		{errorcode.Blocked, "filtered, or not permitted to us"},
+		{errorcode.OptedOut, "the person said STOP"},
+		{errorcode.InvalidNumber, "no such number, or it takes no messages"},
+		{errorcode.Carrier, "the network behind the provider failed"},
+		{errorcode.Content, "this message cannot be sent as it is"},
+		{errorcode.Rate, "too much, too fast"},
+		{errorcode.Unknown, "the code says nothing (30008), or nothing that we know: every other code"},
 	}
 	rows = nil
 	for _, m := range meanings {

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"waybill/internal/billing"
+	"waybill/internal/errorcode"
 	"waybill/internal/voice"
 )
 
@@ -37,16 +38,16 @@ func sayCalls(t *testing.T, p *page) {
 		class := voice.ErrorClass(strconv.Itoa(n))
 		byClass[class] = append(byClass[class], n)
 	}
-	byClass[voice.Unknown] = nil // all the others
+	byClass[errorcode.Unknown] = nil // all the others
 	rows = nil
 	for _, m := range [][2]string{
-		{voice.Unreachable, "nobody could be reached, perhaps only now: busy, switched off, out of range"},
-		{voice.Blocked, "refused by the person called, or not permitted to us"},
-		{voice.InvalidNumber, "no such number"},
-		{voice.Carrier, "the network behind the provider failed"},
-		{voice.Content, "this call cannot be made as it is"},
-		{voice.Rate, "too much, too fast"},
-		{voice.Unknown, "the code says nothing (400, 487), or nothing that we know: every other code"},
+		{errorcode.Unreachable, "nobody could be reached, perhaps only now: busy, switched off, out of range"},
+		{errorcode.Blocked, "refused by the person called, or not permitted to us"},
+		{errorcode.InvalidNumber, "no such number"},
+		{errorcode.Carrier, "the network behind the provider failed"},
+		{errorcode.Content, "this call cannot be made as it is"},
+		{errorcode.Rate, "too much, too fast"},
+		{errorcode.Unknown, "the code says nothing (400, 487), or nothing that we know: every other code"},
 	} {
 		rows = append(rows, []string{code(m[0]), m[1], codeRanges(byClass[m[0]])})
 		delete(byClass, m[0])

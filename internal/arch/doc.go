@@ -8,7 +8,7 @@
 //	3  provider  provider/sns  bus  migrations  status
 //	2  messaging  voice  email  campaign  billing  tenantmap
 //	1  events
-//	0  fault  config  obs  seal  failpoint
+//	0  fault  config  obs  seal  facts  join  errorcode  failpoint
 //
 // A room imports rooms on lower floors only. A folder that is not in the table
 // fails the test, so a new room is placed on purpose. It reads source text and

@@ -8,7 +8,10 @@ import (
 // floors lists the rooms by floor, the lowest first. A name that ends in "/*"
 // stands for every folder below it.
 var floors = [][]string{
-	0: {"internal/fault", "internal/config", "internal/obs", "internal/seal", "internal/facts", "internal/join", "internal/failpoint"},
+	0: {
+		"internal/fault", "internal/config", "internal/obs", "internal/seal", "internal/facts", "internal/join", "internal/errorcode",
+		"internal/failpoint",
+	},
 	1: {"internal/events"},
 	2: {
 		"internal/messaging", "internal/voice", "internal/email", "internal/campaign", "internal/billing", "internal/consent",

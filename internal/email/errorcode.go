@@ -4,19 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-)
 
-// The classes of error codes: a closed set, fit for a metric label, of the same
-// names in every channel, save that an e-mail has an address and no number.
-const (
-	Unreachable    = "unreachable"     // the mailbox or the host before it, perhaps only now
-	Blocked        = "blocked"         // filtered, suppressed, or not permitted to us
-	OptedOut       = "opted_out"       // the person unsubscribed
-	InvalidAddress = "invalid_address" // no such mailbox or domain
-	Carrier        = "carrier"         // a mail system on the way failed
-	Content        = "content"         // this e-mail cannot be sent as it is
-	Rate           = "rate"            // too much, too fast
-	Unknown        = "unknown"         // the code says nothing, or nothing that we know
+	"waybill/internal/errorcode"
 )
 
 // Code is one row of the table of error codes.
@@ -34,53 +23,53 @@ type Code struct {
 // went wrong: every x.y.0 that names no party, general, undetermined, and x.5,
 // by which servers mean anything.
 var codes = []Code{
-	{"x.1.1", InvalidAddress, "no such mailbox"},
-	{"x.1.2", InvalidAddress, "no such mail system"},
-	{"x.1.3", InvalidAddress, "address cannot be read"},
-	{"x.1.4", InvalidAddress, "address is ambiguous"},
-	{"x.1.6", InvalidAddress, "mailbox has moved"},
-	{"x.1.7", Content, "sender's address cannot be read"},
-	{"x.1.8", Content, "sender's mail system does not exist"},
-	{"x.1.10", InvalidAddress, "domain takes no e-mail"},
-	{"x.2.1", Unreachable, "mailbox disabled"},
-	{"x.2.2", Unreachable, "mailbox full"},
-	{"x.2.3", Content, "larger than the mailbox takes"},
-	{"x.2.4", Carrier, "mailing list cannot be expanded"},
-	{"x.3.0", Carrier, "mail system failed"},
-	{"x.3.1", Carrier, "mail system full"},
-	{"x.3.2", Carrier, "mail system takes no messages now"},
-	{"x.3.3", Content, "mail system lacks a feature that this e-mail needs"},
-	{"x.3.4", Content, "larger than the mail system takes"},
-	{"x.3.5", Carrier, "mail system configured wrongly"},
-	{"x.4.1", Unreachable, "no answer from the host"},
-	{"x.4.2", Unreachable, "connection broke"},
-	{"x.4.3", Carrier, "directory server failed"},
-	{"x.4.4", Unreachable, "no route"},
-	{"x.4.5", Rate, "mail system congested"},
-	{"x.4.6", Carrier, "routing loop"},
-	{"x.4.7", Unreachable, "time for delivery over"},
-	{"x.6.*", Content, "content or its form not accepted"},
-	{"x.7.17", InvalidAddress, "mailbox has another owner now"},
-	{"x.7.18", InvalidAddress, "domain has another owner now"},
-	{"x.7.28", Rate, "flood of messages"},
-	{"x.7.*", Blocked, "security or policy"},
+	{"x.1.1", errorcode.InvalidAddress, "no such mailbox"},
+	{"x.1.2", errorcode.InvalidAddress, "no such mail system"},
+	{"x.1.3", errorcode.InvalidAddress, "address cannot be read"},
+	{"x.1.4", errorcode.InvalidAddress, "address is ambiguous"},
+	{"x.1.6", errorcode.InvalidAddress, "mailbox has moved"},
+	{"x.1.7", errorcode.Content, "sender's address cannot be read"},
+	{"x.1.8", errorcode.Content, "sender's mail system does not exist"},
+	{"x.1.10", errorcode.InvalidAddress, "domain takes no e-mail"},
+	{"x.2.1", errorcode.Unreachable, "mailbox disabled"},
+	{"x.2.2", errorcode.Unreachable, "mailbox full"},
+	{"x.2.3", errorcode.Content, "larger than the mailbox takes"},
+	{"x.2.4", errorcode.Carrier, "mailing list cannot be expanded"},
+	{"x.3.0", errorcode.Carrier, "mail system failed"},
+	{"x.3.1", errorcode.Carrier, "mail system full"},
+	{"x.3.2", errorcode.Carrier, "mail system takes no messages now"},
+	{"x.3.3", errorcode.Content, "mail system lacks a feature that this e-mail needs"},
+	{"x.3.4", errorcode.Content, "larger than the mail system takes"},
+	{"x.3.5", errorcode.Carrier, "mail system configured wrongly"},
+	{"x.4.1", errorcode.Unreachable, "no answer from the host"},
+	{"x.4.2", errorcode.Unreachable, "connection broke"},
+	{"x.4.3", errorcode.Carrier, "directory server failed"},
+	{"x.4.4", errorcode.Unreachable, "no route"},
+	{"x.4.5", errorcode.Rate, "mail system congested"},
+	{"x.4.6", errorcode.Carrier, "routing loop"},
+	{"x.4.7", errorcode.Unreachable, "time for delivery over"},
+	{"x.6.*", errorcode.Content, "content or its form not accepted"},
+	{"x.7.17", errorcode.InvalidAddress, "mailbox has another owner now"},
+	{"x.7.18", errorcode.InvalidAddress, "domain has another owner now"},
+	{"x.7.28", errorcode.Rate, "flood of messages"},
+	{"x.7.*", errorcode.Blocked, "security or policy"},
 
-	{"no_email", InvalidAddress, "bounce: no such mailbox"},
-	{"suppressed", Blocked, "bounce: on the list of SES, bounced lately"},
-	{"on_account_suppression_list", Blocked, "bounce: on the list of our account"},
-	{"unsubscribed_recipient", OptedOut, "bounce: unsubscribed from the topic"},
-	{"mailbox_full", Unreachable, "bounce or delay: mailbox full"},
-	{"message_too_large", Content, "bounce: larger than the mailbox takes"},
-	{"content_rejected", Content, "bounce: content not accepted"},
-	{"attachment_rejected", Content, "bounce: attachment not accepted"},
-	{"internal_failure", Carrier, "delay: SES failed"},
-	{"spam_detected", Blocked, "delay: too much unsolicited mail from us"},
-	{"recipient_server_error", Carrier, "delay: mail system failed"},
-	{"ip_failure", Blocked, "delay: sending address blocked or throttled"},
-	{"transient_communication_failure", Unreachable, "delay: conversation broke"},
-	{"byoip_host_name_lookup_unavailable", Carrier, "delay: host name of our own address not found"},
-	{"sending_deferral", Rate, "delay: SES holds it back"},
-	{"bad_content", Content, "reject: a virus"},
+	{"no_email", errorcode.InvalidAddress, "bounce: no such mailbox"},
+	{"suppressed", errorcode.Blocked, "bounce: on the list of SES, bounced lately"},
+	{"on_account_suppression_list", errorcode.Blocked, "bounce: on the list of our account"},
+	{"unsubscribed_recipient", errorcode.OptedOut, "bounce: unsubscribed from the topic"},
+	{"mailbox_full", errorcode.Unreachable, "bounce or delay: mailbox full"},
+	{"message_too_large", errorcode.Content, "bounce: larger than the mailbox takes"},
+	{"content_rejected", errorcode.Content, "bounce: content not accepted"},
+	{"attachment_rejected", errorcode.Content, "bounce: attachment not accepted"},
+	{"internal_failure", errorcode.Carrier, "delay: SES failed"},
+	{"spam_detected", errorcode.Blocked, "delay: too much unsolicited mail from us"},
+	{"recipient_server_error", errorcode.Carrier, "delay: mail system failed"},
+	{"ip_failure", errorcode.Blocked, "delay: sending address blocked or throttled"},
+	{"transient_communication_failure", errorcode.Unreachable, "delay: conversation broke"},
+	{"byoip_host_name_lookup_unavailable", errorcode.Carrier, "delay: host name of our own address not found"},
+	{"sending_deferral", errorcode.Rate, "delay: SES holds it back"},
+	{"bad_content", errorcode.Content, "reject: a virus"},
 }
 
 // words and enhanced are the table by code, the enhanced ones as "1.1" and "7.*".
@@ -107,9 +96,9 @@ func ErrorClass(code string) string {
 		return ""
 	}
 	if subject, detail, ok := split(code); ok {
-		return cmp.Or(enhanced[subject+"."+detail], enhanced[subject+".*"], Unknown)
+		return cmp.Or(enhanced[subject+"."+detail], enhanced[subject+".*"], errorcode.Unknown)
 	}
-	return cmp.Or(words[code], Unknown)
+	return cmp.Or(words[code], errorcode.Unknown)
 }
 
 // split takes an enhanced status code of a failure apart: class 4 (persistent
@@ -124,4 +113,11 @@ func split(code string) (subject, detail string, ok bool) {
 // zeros, as RFC 3463 has them.
 func number(s string) bool {
 	return s != "" && len(s) <= 3 && strings.Trim(s, "0123456789") == "" && (s == "0" || s[0] != '0')
+}
+
+// compareCodes orders the codes that one status may carry, the more telling
+// above. Codes are texts here, also where they are numbers; an enhanced status
+// code is above a word. The order is total, which is what makes Join a join.
+func compareCodes(a, b string) int {
+	return errorcode.Compare(a, b, ErrorClass, errorcode.SmallerText)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"waybill/internal/email"
+	"waybill/internal/errorcode"
 	"waybill/internal/events"
 	"waybill/internal/facts"
 )
@@ -92,7 +93,7 @@ func TestFirstEventMakesTheRow(t *testing.T) {
 		Org: org, ID: row, Provider: events.SES, ProviderID: "0100", Account: "arn:aws:sns:1", From: "crm@example.org",
 		Recipients: to(map[string]state{ann: {"sent", ""}, bob: {"sent", ""}}),
 		State:      state{"sent", ""}, Version: 1, Reached: bits("sent"),
-		Origin: email.OriginExternal, ReceivedAt: noon, LastAt: noon,
+		Origin: events.OriginExternal, ReceivedAt: noon, LastAt: noon,
 	}, m))
 	require.Equal(t, events.Step{Outcome: events.Applied, Transition: true, Changed: true, Version: 1, Status: "sent"}, s)
 }
@@ -220,7 +221,7 @@ func TestRegressionACampaignKnownLate(t *testing.T) {
 	t.Parallel()
 	m, steps := fold(callback(0, "delivered", "", ann), recorded(time.Second, "accepted", "Ann@example.com"))
 	require.Equal(t, state{"delivered", ""}, m.State)
-	require.Equal(t, []string{"campaign", "customer", string(row), email.OriginSend}, []string{m.CampaignID, m.CustomerID, m.MessageID, m.Origin})
+	require.Equal(t, []string{"campaign", "customer", string(row), events.OriginSend}, []string{m.CampaignID, m.CustomerID, m.MessageID, m.Origin})
 	require.Equal(t, noon.Add(-time.Second), *m.SentAt)
 	require.Len(t, m.Recipients, 1)
 	require.Equal(t, events.Applied, steps[1].Outcome)
@@ -354,9 +355,9 @@ func TestStatusEvent(t *testing.T) {
 	}
 	require.Empty(t, cmp.Diff(events.Status{
 		Org: org, ID: row, MessageID: string(row), ProviderID: "0100", Channel: events.Email,
-		CampaignID: "campaign", CustomerID: "customer", Status: "bounced_permanent", ErrorCode: "5.1.1", ErrorClass: email.InvalidAddress,
+		CampaignID: "campaign", CustomerID: "customer", Status: "bounced_permanent", ErrorCode: "5.1.1", ErrorClass: errorcode.InvalidAddress,
 		Recipients: []events.RecipientStatus{
-			{ID: "r1", Status: "bounced_permanent", ErrorCode: "5.1.1", ErrorClass: email.InvalidAddress}, {ID: "r2", Status: "sent"},
+			{ID: "r1", Status: "bounced_permanent", ErrorCode: "5.1.1", ErrorClass: errorcode.InvalidAddress}, {ID: "r2", Status: "sent"},
 		},
 		Version: 2, OccurredAt: &at, ReceivedAt: noon.Add(time.Second),
 	}, email.StatusEvent(&m, e, steps[1])))

@@ -32,7 +32,7 @@ type Message struct {
 
 	Version int64       // accepted transitions so far, from 1
 	Reached uint64      // Status.Bit of every status ever reported, of the e-mail or any of its recipients, late ones too
-	Origin  string      // how we know of it: an Origin constant
+	Origin  string      // how we know of it: an Origin constant of events
 	Facts   facts.Known // opens, clicks, complaints, unsubscribes; never modified in place
 
 	// Times, to the millisecond.
@@ -47,19 +47,4 @@ type Message struct {
 type Recipient struct {
 	ID string // what status events call it; "" until the store sets it
 	State
-}
-
-// Origins of an e-mail, the weaker first.
-const (
-	OriginExternal = "external" // no send record was seen: sent by something else, or its record is late
-	OriginSend     = "send"     // a campaign sender recorded it
-)
-
-var origins = []string{OriginExternal, OriginSend}
-
-func originOf(e *events.Message) string {
-	if e.Kind == events.KindSend {
-		return OriginSend
-	}
-	return OriginExternal
 }

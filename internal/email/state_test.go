@@ -99,3 +99,11 @@ func TestTheBetterReportWins(t *testing.T) {
 		})
 	}
 }
+
+// Codes of e-mails are texts, also those that are numbers: rows are stored that
+// were decided so.
+func TestCodesThatAreNumbersAreTexts(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, state{"delayed", "550"}, email.Join(state{"delayed", "99"}, state{"delayed", "550"}))
+	require.Equal(t, state{"delayed", "5.0.0"}, email.Join(state{"delayed", "550"}, state{"delayed", "5.0.0"}))
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"waybill/internal/email"
+	"waybill/internal/errorcode"
 	"waybill/internal/testkit"
 )
 
@@ -83,7 +84,7 @@ func TestEveryCodeOfTheTableHasItsClass(t *testing.T) {
 		require.False(t, seen[c.Code], c.Code)
 		seen[c.Code] = true
 		require.NotEmpty(t, c.Meaning)
-		require.NotEqual(t, email.Unknown, c.Class)
+		require.NotEqual(t, errorcode.Unknown, c.Class)
 		for _, code := range spelled(c.Code) {
 			require.Equal(t, c.Class, email.ErrorClass(code), code)
 		}

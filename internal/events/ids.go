@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"waybill/internal/join"
 )
 
 // OrgID names an organisation: a canonical lower-case UUID. It is a type of
@@ -36,6 +38,15 @@ const (
 	Stripe  Provider = "stripe"
 	Sender  Provider = "sender" // a campaign sender's own record of a send
 )
+
+// Carrier returns who carries what an event is about: the provider, or "" for a
+// campaign sender, whose name would win over "twilio" where the smallest does.
+func (p Provider) Carrier() Provider {
+	if p == Sender {
+		return ""
+	}
+	return p
+}
 
 // ErrBadUUID is returned for a text that is not a UUID.
 var ErrBadUUID = errors.New("not a UUID (want 8-4-4-4-12 hexadecimal digits)")
@@ -101,5 +112,5 @@ func NewEventID(p Provider, signer string, kind Kind, natural ...string) EventID
 }
 
 // Millis truncates a time to the precision that is kept on Kafka and UTC, so
-// that a value survives a round trip unchanged.
-func Millis(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+// that a value survives a round trip unchanged. It is the precision of rows.
+func Millis(t time.Time) time.Time { return join.Millis(t) }

@@ -1,19 +1,22 @@
-// Package join holds the small merges that rows of messages, e-mails and calls
-// are made of. Each is a join: commutative, associative and idempotent, so that
-// any order and any repetition of the same events ends in the same row (see
-// docs/decisions/0007). Each changes what dst points to and reports whether that
-// moved; an empty value says nothing and never moves it.
+// Package join merges what several events say of one field of a row, where the
+// events come in any order and more than once.
 //
-// The package is pure; its functions are safe for concurrent use on different rows.
+// A join is a merge that is commutative, associative and idempotent. A field
+// that is merged by one depends on the set of values that were told, not on
+// their order or repetition, so every replica, replay and rebuild ends in the
+// same row; docs/decisions/0007 says why each field has one. Here they have one
+// form: what dst points to becomes its join with v, and the result tells
+// whether it moved. Nothing (an empty text, a zero number, no time) is below
+// everything and never moves a field.
+//
+// The functions never do I/O and never read a clock. They keep neither v nor
+// anything that it points to, and are safe for concurrent use on different fields.
 package join
 
-import (
-	"slices"
-	"time"
-)
+import "slices"
 
-// Text keeps the smaller of two texts, in byte order.
-func Text[S ~string](dst *S, v S) bool {
+// Smallest keeps the smallest text that is not empty.
+func Smallest[S ~string](dst *S, v S) bool {
 	if v == "" || (*dst != "" && *dst <= v) {
 		return false
 	}
@@ -21,8 +24,9 @@ func Text[S ~string](dst *S, v S) bool {
 	return true
 }
 
-// Texts keeps the smaller of two lists. The one that is kept is a copy.
-func Texts(dst *[]string, v []string) bool {
+// SmallestList keeps the smallest list that is not empty, by its first text that
+// differs; a list is above its own beginning.
+func SmallestList(dst *[]string, v []string) bool {
 	if len(v) == 0 || (len(*dst) > 0 && slices.Compare(*dst, v) <= 0) {
 		return false
 	}
@@ -30,8 +34,8 @@ func Texts(dst *[]string, v []string) bool {
 	return true
 }
 
-// Number keeps the greater of two numbers.
-func Number[N int | int64](dst *N, v N) bool {
+// Greatest keeps the greatest number above zero.
+func Greatest[N ~int | ~int64](dst *N, v N) bool {
 	if v <= *dst {
 		return false
 	}
@@ -39,48 +43,12 @@ func Number[N int | int64](dst *N, v N) bool {
 	return true
 }
 
-// Strongest keeps the name that stands later in order. A name that does not
-// stand there is below all that do.
-func Strongest(dst *string, v string, order []string) bool {
-	if slices.Index(order, v) <= slices.Index(order, *dst) {
+// Strongest keeps the text of the highest rank. Texts of rank zero, which "" must
+// have, are as good as nothing; no two others may share a rank.
+func Strongest[S ~string](dst *S, v S, rank func(S) int) bool {
+	if rank(v) <= rank(*dst) {
 		return false
 	}
 	*dst = v
 	return true
-}
-
-// Earliest keeps the earlier of two times; nil is none.
-func Earliest(dst **time.Time, v *time.Time) bool { return keep(dst, v, -1) }
-
-// Latest keeps the later of two times; nil is none.
-func Latest(dst **time.Time, v *time.Time) bool { return keep(dst, v, +1) }
-
-func keep(dst **time.Time, v *time.Time, sign int) bool {
-	t := Millis(v)
-	if t == nil || (*dst != nil && t.Compare(**dst)*sign <= 0) {
-		return false
-	}
-	*dst = t
-	return true
-}
-
-// Span widens the time from first to last by one more; zero is none.
-func Span(first, last *time.Time, v time.Time) bool {
-	at, moved := v.UTC().Truncate(time.Millisecond), false
-	if first.IsZero() || at.Before(*first) {
-		*first, moved = at, true
-	}
-	if last.IsZero() || at.After(*last) {
-		*last, moved = at, true
-	}
-	return moved
-}
-
-// Millis returns a time at the precision that is stored, in UTC, so that a row
-// that was written and read again still equals its event.
-func Millis(t *time.Time) *time.Time {
-	if t == nil {
-		return nil
-	}
-	return new(t.UTC().Truncate(time.Millisecond))
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
+	"waybill/internal/errorcode"
 	"waybill/internal/events"
 	"waybill/internal/messaging"
 )
@@ -67,7 +68,7 @@ func TestFirstEventMakesTheRow(t *testing.T) {
 		Org: org, ID: row, Provider: events.Twilio, ProviderID: "SM1", Account: "AC1",
 		Channel: events.SMS, Direction: events.Outbound, From: "+15005550006", To: "+15005550001",
 		State: state{"queued", ""}, Version: 1, Reached: bits("queued"),
-		Origin: messaging.OriginExternal, ReceivedAt: noon, LastAt: noon,
+		Origin: events.OriginExternal, ReceivedAt: noon, LastAt: noon,
 	}, m))
 	require.Equal(t, events.Step{
 		Outcome: events.Applied, Transition: true, Changed: true, Version: 1, Status: "queued", ErrorCode: "",
@@ -143,7 +144,7 @@ func TestRegressionCallbackBeforeSendRecord(t *testing.T) {
 	require.Equal(t, state{"delivered", ""}, m.State)
 	require.Equal(t, "campaign", m.CampaignID)
 	require.Equal(t, "customer", m.CustomerID)
-	require.Equal(t, messaging.OriginSend, m.Origin)
+	require.Equal(t, events.OriginSend, m.Origin)
 	require.Equal(t, noon.Add(-time.Second), *m.SentAt)
 	require.Equal(t, events.Applied, steps[1].Outcome)
 	require.False(t, steps[1].Transition, "a description is no transition")
@@ -183,7 +184,7 @@ func TestInboundMessage(t *testing.T) {
 	e := callback(0, "received", "")
 	e.Kind, e.Direction, e.Body, e.Media = events.KindMessage, events.Inbound, "hello", []string{"https://m/1"}
 	m, s := messaging.Fold(messaging.Message{}, false, e)
-	require.Equal(t, messaging.OriginInbound, m.Origin)
+	require.Equal(t, events.OriginInbound, m.Origin)
 	require.Equal(t, "hello", m.Body)
 	e.Media[0] = "changed"
 	require.Equal(t, []string{"https://m/1"}, m.Media, "the row does not share the event's memory")
@@ -235,6 +236,6 @@ func TestStatusEvent(t *testing.T) {
 	require.Empty(t, cmp.Diff(events.Status{
 		Org: org, ID: row, MessageID: string(row), ProviderID: "SM1", Channel: events.SMS,
 		CampaignID: "campaign", CustomerID: "customer", Status: "undelivered", ErrorCode: "30003",
-		ErrorClass: messaging.Unreachable, Version: 2, OccurredAt: &at, ReceivedAt: noon.Add(time.Second),
+		ErrorClass: errorcode.Unreachable, Version: 2, OccurredAt: &at, ReceivedAt: noon.Add(time.Second),
 	}, messaging.StatusEvent(&m, e, steps[1])))
 }

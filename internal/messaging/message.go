@@ -32,30 +32,11 @@ type Message struct {
 	State          // the best report, see Join
 	Version int64  // accepted transitions so far, from 1
 	Reached uint64 // Status.Bit of every status ever reported, late ones too
-	Origin  string // how we know of it: an Origin constant
+	Origin  string // how we know of it: an Origin constant of events
 
 	// Times, to the millisecond.
 	SentAt     *time.Time // earliest; nil until a send record names it
 	OccurredAt *time.Time // latest of the provider's clock; nil if it sends none
 	ReceivedAt time.Time  // earliest
 	LastAt     time.Time  // latest received
-}
-
-// Origins of a message, the weakest first.
-const (
-	OriginExternal = "external" // no send record was seen: sent by something else, or its record is late
-	OriginSend     = "send"     // a campaign sender recorded it
-	OriginInbound  = "inbound"  // somebody wrote to us
-)
-
-var origins = []string{OriginExternal, OriginSend, OriginInbound}
-
-func originOf(e *events.Message) string {
-	switch {
-	case e.Kind == events.KindSend:
-		return OriginSend
-	case e.Direction == events.Inbound:
-		return OriginInbound
-	}
-	return OriginExternal
 }

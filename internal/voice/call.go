@@ -31,7 +31,7 @@ type Call struct {
 	Version  int64  // accepted transitions so far, from 1
 	Reported uint64 // Status.Bit of every status ever reported, late ones too
 	Facts    facts.Known
-	Origin   string // how we know of it: an Origin constant
+	Origin   string // how we know of it: an Origin constant of events
 
 	// Times, to the millisecond.
 	SentAt     *time.Time // earliest; nil until a send record names it
@@ -40,23 +40,4 @@ type Call struct {
 	LastAt     time.Time  // latest received
 
 	Recordings map[string]Recording // by the provider's id of the recording; never modified, but replaced
-}
-
-// Origins of a call, the weakest first.
-const (
-	OriginExternal = "external" // no send record was seen: made by something else, or its record is late
-	OriginSend     = "send"     // a campaign sender recorded it
-	OriginInbound  = "inbound"  // somebody called us
-)
-
-var origins = []string{OriginExternal, OriginSend, OriginInbound}
-
-func originOf(e *events.Call) string {
-	switch {
-	case e.Kind == events.KindSend:
-		return OriginSend
-	case e.Direction == events.Inbound:
-		return OriginInbound
-	}
-	return OriginExternal
 }

@@ -12,34 +12,25 @@ import (
 // reports whether that was news. Each field has a join of its own.
 func describe(c *Call, e *events.Call) bool {
 	news := []bool{
-		join.Text(&c.Provider, providerOf(e)),
-		join.Text(&c.ProviderID, e.ProviderID),
-		join.Text(&c.ParentID, e.ParentID),
-		join.Text(&c.Account, e.Account),
+		join.Smallest(&c.Provider, e.Provider.Carrier()),
+		join.Smallest(&c.ProviderID, e.ProviderID),
+		join.Smallest(&c.ParentID, e.ParentID),
+		join.Smallest(&c.Account, e.Account),
 		// A recording does not say the direction. Outbound is the greater text,
 		// so that any other event corrects the assumption.
-		join.Text(&c.Direction, cmp.Or(e.Direction, events.Outbound)),
-		join.Text(&c.From, e.From),
-		join.Text(&c.To, e.To),
-		join.Strongest(&c.Origin, originOf(e), origins),
+		join.Smallest(&c.Direction, cmp.Or(e.Direction, events.Outbound)),
+		join.Smallest(&c.From, e.From),
+		join.Smallest(&c.To, e.To),
+		join.Strongest(&c.Origin, events.OriginOf(e.Kind, e.Direction), events.OriginRank),
 		join.Latest(&c.OccurredAt, e.OccurredAt),
 	}
 	if e.Kind == events.KindSend { // a callback may only echo these
 		news = append(news,
-			join.Text(&c.MessageID, e.MessageID),
-			join.Text(&c.CampaignID, e.CampaignID),
-			join.Text(&c.CustomerID, e.CustomerID),
+			join.Smallest(&c.MessageID, e.MessageID),
+			join.Smallest(&c.CampaignID, e.CampaignID),
+			join.Smallest(&c.CustomerID, e.CustomerID),
 			join.Earliest(&c.SentAt, e.SentAt),
 		)
 	}
 	return slices.Contains(news, true)
-}
-
-// providerOf returns who carries the call. The sender of a send record is not a
-// carrier.
-func providerOf(e *events.Call) events.Provider {
-	if e.Provider == events.Sender {
-		return ""
-	}
-	return e.Provider
 }

@@ -1,6 +1,8 @@
 package voice
 
 import (
+	"time"
+
 	"waybill/internal/events"
 	"waybill/internal/facts"
 	"waybill/internal/join"
@@ -75,10 +77,12 @@ func step(o events.Outcome, reason string, row *Call) events.Step {
 // and s are what Fold returned for e. It holds no personal data, and the same
 // transition always gives the same event.
 func StatusEvent(row *Call, e *events.Call, s events.Step) events.Status {
+	var occurred *time.Time
+	join.Latest(&occurred, e.OccurredAt)
 	return events.Status{
 		Org: row.Org, ID: row.ID, MessageID: row.MessageID, ProviderID: row.ProviderID,
 		Channel: events.Voice, CampaignID: row.CampaignID, CustomerID: row.CustomerID,
 		Status: s.Status, ErrorCode: s.ErrorCode, ErrorClass: ErrorClass(s.ErrorCode),
-		Version: s.Version, OccurredAt: join.Millis(e.OccurredAt), ReceivedAt: events.Millis(e.ReceivedAt),
+		Version: s.Version, OccurredAt: occurred, ReceivedAt: events.Millis(e.ReceivedAt),
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
+	"waybill/internal/errorcode"
 	"waybill/internal/events"
 	"waybill/internal/facts"
 	"waybill/internal/voice"
@@ -96,7 +97,7 @@ func TestFirstEventMakesTheRow(t *testing.T) {
 		Org: org, ID: row, Provider: events.Twilio, ProviderID: "CA1", ParentID: "CA0", Account: "AC1",
 		Direction: events.Outbound, From: "+15005550006", To: "+15005550001",
 		State: state{"initiated", ""}, Version: 1, Reported: bits("initiated"),
-		Origin: voice.OriginExternal, ReceivedAt: noon, LastAt: noon,
+		Origin: events.OriginExternal, ReceivedAt: noon, LastAt: noon,
 	}, c))
 	require.Equal(t, events.Step{Outcome: events.Applied, Transition: true, Changed: true, Version: 1, Status: "initiated"}, s)
 }
@@ -251,7 +252,7 @@ func TestCallbackBeforeSendRecord(t *testing.T) {
 	require.Equal(t, state{"completed", ""}, c.State)
 	require.Equal(t, "campaign", c.CampaignID)
 	require.Equal(t, "customer", c.CustomerID)
-	require.Equal(t, voice.OriginSend, c.Origin)
+	require.Equal(t, events.OriginSend, c.Origin)
 	require.Equal(t, noon.Add(-time.Second), *c.SentAt)
 	require.Equal(t, events.Applied, steps[1].Outcome)
 	require.False(t, steps[1].Transition, "a description is no transition")
@@ -282,7 +283,7 @@ func TestInboundCall(t *testing.T) {
 	e := callback(0, "ringing", "")
 	e.Kind, e.Direction = events.KindCallInbound, events.Inbound
 	c, _ := fold(e)
-	require.Equal(t, voice.OriginInbound, c.Origin)
+	require.Equal(t, events.OriginInbound, c.Origin)
 	require.Equal(t, events.Inbound, c.Direction)
 }
 
@@ -357,6 +358,6 @@ func TestStatusEvent(t *testing.T) {
 	require.Empty(t, cmp.Diff(events.Status{
 		Org: org, ID: row, MessageID: string(row), ProviderID: "CA1", Channel: events.Voice,
 		CampaignID: "campaign", CustomerID: "customer", Status: "busy", ErrorCode: "486",
-		ErrorClass: voice.Unreachable, Version: 2, OccurredAt: new(noon.Add(500 * time.Millisecond)), ReceivedAt: noon.Add(time.Second),
+		ErrorClass: errorcode.Unreachable, Version: 2, OccurredAt: new(noon.Add(500 * time.Millisecond)), ReceivedAt: noon.Add(time.Second),
 	}, voice.StatusEvent(&c, e, steps[1])))
 }

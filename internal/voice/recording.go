@@ -54,21 +54,17 @@ func (r *Recording) merge(b *Recording) (news, moved bool) {
 	r.Status, r.ErrorCode = after.Status, after.ErrorCode
 	news = slices.Contains([]bool{
 		after != before,
-		join.Text(&r.ProviderID, b.ProviderID),
-		join.Number(&r.Duration, b.Duration),
-		join.Number(&r.Channels, b.Channels),
-		join.Text(&r.Source, b.Source),
-		join.Text(&r.Track, b.Track),
-		join.Text(&r.Location, b.Location),
+		join.Smallest(&r.ProviderID, b.ProviderID),
+		join.Greatest(&r.Duration, b.Duration),
+		join.Greatest(&r.Channels, b.Channels),
+		join.Smallest(&r.Source, b.Source),
+		join.Smallest(&r.Track, b.Track),
+		join.Smallest(&r.Location, b.Location),
 		join.Earliest(&r.StartedAt, b.StartedAt),
 	}, true)
-	if !b.ReceivedAt.IsZero() {
-		moved = join.Span(&r.ReceivedAt, &r.LastAt, b.ReceivedAt)
-	}
-	if !b.LastAt.IsZero() {
-		moved = join.Span(&r.ReceivedAt, &r.LastAt, b.LastAt) || moved
-	}
-	return news, moved
+	first := join.Span(&r.ReceivedAt, &r.LastAt, b.ReceivedAt)
+	last := join.Span(&r.ReceivedAt, &r.LastAt, b.LastAt)
+	return news, first || last
 }
 
 // record merges the recording that an event is about into its call's.
@@ -77,12 +73,11 @@ func record(c *Call, e *events.Call) (news, moved bool) {
 	if said == nil {
 		return false, false
 	}
-	at := events.Millis(e.ReceivedAt)
 	r := c.Recordings[said.ProviderID]
 	news, moved = r.merge(&Recording{
 		ProviderID: said.ProviderID, Status: said.Status, ErrorCode: said.ErrorCode,
 		Duration: said.Duration, Channels: said.Channels, Source: said.Source, Track: said.Track, Location: said.Location,
-		StartedAt: said.StartedAt, ReceivedAt: at, LastAt: at,
+		StartedAt: said.StartedAt, ReceivedAt: e.ReceivedAt, LastAt: e.ReceivedAt,
 	})
 	if news || moved {
 		all := make(map[string]Recording, len(c.Recordings)+1)
