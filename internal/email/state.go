@@ -1,10 +1,6 @@
 package email
 
-import (
-	"cmp"
-
-	"waybill/internal/join"
-)
+import "cmp"
 
 // State is what is reported of a recipient or an e-mail and may change: its
 // status and the error code that came with it, as given ("" = none).
@@ -57,7 +53,7 @@ func compare(a, b State, place func(Status) int) int {
 			cmp.Compare(a.Status, b.Status), // both unknown
 		)
 	}
-	return join.CompareCodes(a.ErrorCode, b.ErrorCode, ErrorClass)
+	return compareCodes(a.ErrorCode, b.ErrorCode)
 }
 
 func placeOf(name string, place func(Status) int) int {

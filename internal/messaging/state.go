@@ -1,10 +1,6 @@
 package messaging
 
-import (
-	"cmp"
-
-	"waybill/internal/join"
-)
+import "cmp"
 
 // State is what is reported of a message and may change: its status and the
 // error code that came with it, as given ("" = none).
@@ -35,7 +31,7 @@ func (a State) compare(b State) int {
 			cmp.Compare(a.Status, b.Status), // both unknown
 		)
 	}
-	return join.CompareCodes(a.ErrorCode, b.ErrorCode, ErrorClass)
+	return compareCodes(a.ErrorCode, b.ErrorCode)
 }
 
 func rankOf(name string) int {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 
 	"waybill/internal/events"
-	"waybill/internal/join"
 )
 
 // State is what is reported of a call and may change: its status and the error
@@ -37,7 +36,7 @@ func (a State) compare(b State, rank func(status string) int) int {
 			cmp.Compare(a.Status, b.Status), // both unknown
 		)
 	}
-	return join.CompareCodes(a.ErrorCode, b.ErrorCode, ErrorClass)
+	return compareCodes(a.ErrorCode, b.ErrorCode)
 }
 
 // AgentConnected is the fact of a contact that an agent answered it. A contact

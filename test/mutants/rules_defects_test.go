@@ -14,7 +14,7 @@ var rules = []defect{
 		name: "the last error code wins",
 		harm: "the reason of a failure depends on which of two callbacks came last",
 		file: "internal/messaging/state.go",
-		text: "return join.CompareCodes(a.ErrorCode, b.ErrorCode, ErrorClass)", wrong: "return -1",
+		text: "return compareCodes(a.ErrorCode, b.ErrorCode)", wrong: "return -1",
 		tests: by("internal/messaging", "TestRegressionTwoUndeliveredCodesInEitherOrder"),
 	},
 	{
