@@ -16,6 +16,7 @@ func TestGapsAreSeen(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ what, broken string }{
 		{"", "SELECT 1"},
+		{"", "UPDATE events SET applied_at = now() - interval '40 days'; DELETE FROM event_ids"}, // they have expired
 		{"final events that no timeline holds", "DELETE FROM events WHERE outcome = 'stale'"},
 		{"final Stripe events that are not on record", "INSERT INTO event_ids VALUES ('stripe/live/stripe.event/evt_1', gen_random_uuid(), NULL, 'applied', now())"},
 		{"timeline entries without a final outcome", "DELETE FROM event_ids WHERE outcome = 'stale'"},
@@ -26,7 +27,7 @@ func TestGapsAreSeen(t *testing.T) {
 		{"events that are final and held at once", `INSERT INTO held_events (event_id, receipt_id, state, reason, provider, kind, signer, received_at, raw_topic, raw_partition, raw_offset)
 			SELECT event_id, receipt_id, 'dead', '', '', '', '', now(), '', 0, 0 FROM event_ids LIMIT 1`},
 	} {
-		t.Run(c.what, func(t *testing.T) {
+		t.Run(c.what+": "+c.broken, func(t *testing.T) {
 			t.Parallel()
 			d := newDesk(t)
 			d.apply(t, d.sent(d.orgA, 1), d.status(d.orgA, 1, "sent", "", 1), d.status(d.orgA, 1, "delivered", "", 2), d.status(d.orgA, 1, "queued", "", 3),

@@ -98,12 +98,19 @@ type batch[E any] struct {
 
 // orgGroup is the part of a batch that belongs to one organisation.
 type orgGroup[E any] struct {
-	fresh    []*E // in the order of the log
+	fresh    []unapplied[E] // in the order of the log
 	parts    []part[E]
 	replays  []replays // by part
 	timeline []entry
 	links    links
 	consents consents
+}
+
+// unapplied is an event that is to be applied.
+type unapplied[E any] struct {
+	event *E
+	head  *head
+	part  int
 }
 
 func (a *batch[E]) apply(ctx context.Context, tx pgx.Tx, group string, f bus.Fence) error {
@@ -149,9 +156,9 @@ func (a *batch[E]) sort(heads []head) {
 				r.ids, r.at = append(r.ids, string(h.id)), append(r.at, known.at)
 			}
 		case fresh:
-			g := a.group(h.org)
-			g.fresh = append(g.fresh, e)
-			g.parts[a.part(e)].take(e, h.row)
+			g, part := a.group(h.org), a.part(e)
+			g.fresh = append(g.fresh, unapplied[E]{e, h, part})
+			g.parts[part].take(e, h.row)
 		}
 	}
 	slices.Sort(a.orgs)
@@ -185,8 +192,8 @@ func (a *batch[E]) lock(ctx context.Context, tx pgx.Tx) error {
 
 // fold merges every event of an organisation into its row, in the order of the log.
 func (a *batch[E]) fold(org events.OrgID, g *orgGroup[E]) {
-	for _, e := range g.fresh {
-		h, p := a.head(e), g.parts[a.part(e)]
+	for _, u := range g.fresh {
+		e, h, p := u.event, u.head, g.parts[u.part]
 		step, status := p.fold(e, h.row)
 		a.res.Outcomes[step.Outcome]++
 		if !step.Outcome.Final() {

@@ -42,7 +42,7 @@ type row[R any] struct {
 // rowSet is the rows of one kind of one organisation that a batch is about.
 type rowSet[R, E any] struct {
 	table  *table[R, E]
-	events []*E
+	events []*E // for the table to prepare, if it wants to
 	rows   map[events.RowID]*row[R]
 	ids    []string
 }
@@ -54,7 +54,9 @@ func newRowSet[R, E any](t *table[R, E]) *rowSet[R, E] {
 func (s *rowSet[R, E]) resource() string { return s.table.name }
 
 func (s *rowSet[R, E]) take(e *E, id events.RowID) {
-	s.events = append(s.events, e)
+	if s.table.prepare != nil {
+		s.events = append(s.events, e)
+	}
 	if s.rows[id] == nil {
 		s.rows[id] = &row[R]{}
 		s.ids = append(s.ids, string(id))

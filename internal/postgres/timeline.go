@@ -12,7 +12,7 @@ import (
 
 // entry is one event in its organisation's timeline.
 type entry struct {
-	head     head
+	head     *head
 	resource string
 	step     events.Step
 	status   func() events.Status // nil without a transition
