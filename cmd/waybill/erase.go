@@ -44,10 +44,6 @@ func (c eraseCmd) Run(s *session) error {
 	if c.DryRun == c.Yes {
 		return &operate.UsageError{What: "say --dry-run to see how much it is, or --yes to erase it: this cannot be undone"}
 	}
-	whose, err := c.whose()
-	if err != nil {
-		return err
-	}
 	var cfg struct{ Retention retention.Config }
 	if err := config.Load(&cfg, s.env); err != nil {
 		return err
@@ -57,7 +53,7 @@ func (c eraseCmd) Run(s *session) error {
 			Personal: postgres.NewPrivacy(db), Keep: cfg.Retention, User: whoami(), Now: time.Now,
 			Progress: func(what string, n int64) { s.progress("%s: %d rows so far", what, n) },
 		}
-		done, err := e.Run(s.ctx, whose, c.DryRun)
+		done, err := e.Run(s.ctx, c.whose(), c.DryRun)
 		if err != nil {
 			return err
 		}

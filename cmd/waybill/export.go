@@ -18,29 +18,13 @@ import (
 
 // whoseFlags say whose data is meant.
 type whoseFlags struct {
-	Org      string  `required:"" placeholder:"UUID" help:"The organisation."`
-	Customer *string `placeholder:"UUID" help:"One customer of it, with every address that their messages and calls used."`
-	Address  *string `placeholder:"A" help:"One person of it without a customer id: a phone number or an e-mail address."`
+	Org      string `required:"" placeholder:"UUID" help:"The organisation."`
+	Customer string `placeholder:"UUID" help:"One customer of it, with every address that their messages and calls used."`
+	Address  string `placeholder:"A" help:"One person of it without a customer id: a phone number or an e-mail address."`
 }
 
-// whose refuses a flag that is there and empty: an unset variable of a script
-// must not turn a person into the whole organisation.
-func (f whoseFlags) whose() (operate.Whose, error) {
-	w := operate.Whose{Org: f.Org}
-	for _, flag := range []struct {
-		name  string
-		given *string
-		to    *string
-	}{{"--customer", f.Customer, &w.Customer}, {"--address", f.Address, &w.Address}} {
-		if flag.given == nil {
-			continue
-		}
-		if *flag.given == "" {
-			return w, &operate.UsageError{What: flag.name + " is empty: give a value, or leave it out to mean the whole organisation"}
-		}
-		*flag.to = *flag.given
-	}
-	return w, nil
+func (f whoseFlags) whose() operate.Whose {
+	return operate.Whose{Org: f.Org, Customer: f.Customer, Address: f.Address}
 }
 
 type exportCmd struct {
@@ -64,19 +48,15 @@ Examples:
 
 // Run exports.
 func (c exportCmd) Run(s *session) error {
-	whose, err := c.whose()
-	if err != nil {
-		return err
-	}
 	return s.withDatabase(func(db *postgres.DB) error {
 		if c.Out == "" {
-			lines, err := c.write(s, db, whose, s.out)
+			lines, err := c.write(s, db, s.out)
 			if err == nil {
 				s.progress("%d lines", total(lines))
 			}
 			return err
 		}
-		lines, err := c.file(s, db, whose)
+		lines, err := c.file(s, db)
 		if err != nil {
 			return err
 		}
@@ -96,11 +76,11 @@ func total(lines map[string]int64) (n int64) {
 }
 
 // write exports to w and returns how many lines of each kind there are.
-func (c exportCmd) write(s *session, db *postgres.DB, whose operate.Whose, w io.Writer) (map[string]int64, error) {
+func (c exportCmd) write(s *session, db *postgres.DB, w io.Writer) (map[string]int64, error) {
 	out := bufio.NewWriter(w)
 	lines := json.NewEncoder(out)
 	lines.SetEscapeHTML(false)
-	written, err := operate.Export(s.ctx, postgres.NewPrivacy(db), whose, func(i privacy.Item) error {
+	written, err := operate.Export(s.ctx, postgres.NewPrivacy(db), c.whose(), func(i privacy.Item) error {
 		if err := lines.Encode(i); err != nil {
 			return fmt.Errorf("writing the export: %w", err)
 		}
@@ -116,7 +96,7 @@ func (c exportCmd) write(s *session, db *postgres.DB, whose operate.Whose, w io.
 }
 
 // file exports beside the file and puts it in its place when it is whole.
-func (c exportCmd) file(s *session, db *postgres.DB, whose operate.Whose) (lines map[string]int64, err error) {
+func (c exportCmd) file(s *session, db *postgres.DB) (lines map[string]int64, err error) {
 	f, err := os.CreateTemp(filepath.Dir(c.Out), "."+filepath.Base(c.Out)+".*") // for its owner alone
 	if err != nil {
 		return nil, fmt.Errorf("making the export's file: %w", err)
@@ -126,7 +106,7 @@ func (c exportCmd) file(s *session, db *postgres.DB, whose operate.Whose) (lines
 			err = errors.Join(err, os.Remove(f.Name()))
 		}
 	}()
-	lines, err = c.write(s, db, whose, f)
+	lines, err = c.write(s, db, f)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return nil, err
 	}

@@ -68,3 +68,23 @@ func TestWhatIsMissingFromTheEnvironmentIsNamed(t *testing.T) {
 	require.NotContains(t, r.errOut, "hunter2")
 	require.Equal(t, 1, strings.Count(r.errOut, "\n"), r.errOut)
 }
+
+// The variable of a script that is not set must not stand for everybody.
+func TestAnEmptyArgumentIsRefused(t *testing.T) {
+	t.Parallel()
+	const org = "7b2e0000-0000-4000-8000-000000000001"
+	for name, args := range map[string][]string{
+		"--customer":   {"erase", "--org", org, "--customer", "", "--yes"},
+		"--address":    {"erase", "--org", org, "--address=", "--yes"},
+		"--org":        {"held", "dismiss", "--state", "dead", "--org", ""},
+		"<id>":         {"trace", ""},
+		"<event-id>":   {"held", "dismiss", "twilio/x", ""},
+		"--token-id":   {"account", "remove", "x", "--token-id", ""},
+		"--public-url": {"simulate", "--url", "http://127.0.0.1:1", "--public-url", ""},
+	} {
+		r := run(t, nil, "", args...)
+		require.Equal(t, 2, r.status, "%q", args)
+		require.Contains(t, r.errOut, name+" is empty", "%q", args)
+		require.Empty(t, r.out, "%q", args)
+	}
+}

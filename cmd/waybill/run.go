@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -53,8 +54,40 @@ func run(ctx context.Context, args []string, env config.Source, in io.Reader, ou
 		fmt.Fprintf(errOut, "waybill: %v; see `%s --help`\n", err, command(err))
 		return exitUsage
 	}
+	if name := blank(kctx.Path); name != "" {
+		fmt.Fprintf(errOut, "waybill: %s is empty: give a value, or leave it out\n", name)
+		return exitUsage
+	}
 	s := &session{ctx: ctx, env: env, in: in, out: out, errOut: errOut, json: verbs.JSON}
 	return s.report(kctx.Run(s))
+}
+
+// blank returns the first argument that is there and says nothing, "" if all
+// do. Many a flag narrows: the variable of a script that is not set must not turn
+// one customer into a whole organisation, nor one organisation into all.
+func blank(path []*kong.Path) string {
+	for _, p := range path {
+		value, name := p.Positional, ""
+		switch {
+		case p.Flag != nil:
+			value, name = p.Flag.Value, "--"+p.Flag.Name
+		case value != nil:
+			name = "<" + value.Name + ">"
+		default:
+			continue
+		}
+		switch v := value.Target.Interface().(type) {
+		case string:
+			if v == "" {
+				return name
+			}
+		case []string:
+			if slices.Contains(v, "") {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 // command returns how far the command line made sense.
