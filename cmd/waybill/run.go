@@ -67,12 +67,13 @@ func run(ctx context.Context, args []string, env config.Source, in io.Reader, ou
 // one customer into a whole organisation, nor one organisation into all.
 func blank(path []*kong.Path) string {
 	for _, p := range path {
-		value, name := p.Positional, ""
+		var value *kong.Value
+		var name string
 		switch {
 		case p.Flag != nil:
 			value, name = p.Flag.Value, "--"+p.Flag.Name
-		case value != nil:
-			name = "<" + value.Name + ">"
+		case p.Positional != nil:
+			value, name = p.Positional, "<"+p.Positional.Name+">"
 		default:
 			continue
 		}
