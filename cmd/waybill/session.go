@@ -111,7 +111,7 @@ type sealing struct {
 // Validate reports what cannot work.
 func (c *sealing) Validate() error {
 	if c.SecretKey == "" {
-		return errors.New("WAYBILL_SECRET_KEY: must be set to the key that ingest uses")
+		return errors.New("WAYBILL_SECRET_KEY: must be set to the key that ingest uses; that of `waybill dev` lies in its data folder: $(cat DATA-DIR/secret.key)")
 	}
 	if _, err := seal.ParseKey(string(c.SecretKey)); err != nil {
 		return fmt.Errorf("WAYBILL_SECRET_KEY: %w", err)

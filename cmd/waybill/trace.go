@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strconv"
+	"strings"
 
 	"waybill/internal/history"
 	"waybill/internal/operate"
@@ -110,8 +112,31 @@ func printResource(w io.Writer, r *history.Resource) {
 	}
 	sort.Strings(facts)
 	for _, name := range facts {
-		fmt.Fprintf(w, "  %s\t%v\n", name, r.Facts[name])
+		printFact(w, name, r.Facts[name])
 	}
+}
+
+// printFact writes a fact in the words of a person, a list line by line.
+func printFact(w io.Writer, name string, fact any) {
+	switch f := fact.(type) {
+	case history.Tally:
+		fmt.Fprintf(w, "  %s\t%d, first %s, last %s\n", name, f.Count, show(f.First, "-"), show(f.Last, "-"))
+	case []history.Recipient:
+		for _, r := range f {
+			fmt.Fprintf(w, "  recipient\t%s\n", joined(r.Address, r.Status, r.ErrorCode))
+		}
+	case []history.Recording:
+		for _, r := range f {
+			fmt.Fprintf(w, "  recording\t%s\n", joined(r.ProviderID, r.Status, r.ErrorCode, fmt.Sprintf("%d s", r.Duration), r.Location))
+		}
+	default:
+		fmt.Fprintf(w, "  %s\t%v\n", name, fact)
+	}
+}
+
+// joined puts the words that there are behind each other.
+func joined(words ...string) string {
+	return strings.Join(slices.DeleteFunc(words, func(s string) bool { return s == "" }), ", ")
 }
 
 func errorText(r *history.Resource) string {
