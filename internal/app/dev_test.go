@@ -39,7 +39,7 @@ func options(dir string) app.DevOptions {
 	return app.DevOptions{
 		DataDir: dir, Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", ReadyFile: filepath.Join(dir, "ready.json"), Seed: true,
 		Progress: func(string) {}, Log: slog.New(slog.DiscardHandler),
-		Config: app.DevConfig{Router: router.Config{ParkMaxAge: time.Hour, CacheBytes: 1 << 20}},
+		Config: app.DevConfig{Router: router.Config{ParkMaxAge: time.Hour, AdoptAfter: 15 * time.Minute, MaxParked: 1000, CacheBytes: 1 << 20}},
 	}
 }
 

@@ -35,10 +35,10 @@ func (w *world) share(t testing.TB, number string) {
 func personOf(n int) string { return fmt.Sprintf("+1202555%04d", n) }
 
 // answer is what person n wrote to a sender.
-func (w *world) answer(n int, sender string) tenantmap.Parking {
+func (w *world) answer(n int, sender string) tenantmap.Unsettled {
 	id := 500_000 + n // a message of its own
 	p := w.early(id)
-	p.Evidence.Signer, p.Evidence.Creates, p.Evidence.Person = platform, true, personOf(n)
+	p.Evidence.Signer, p.Evidence.Kind, p.Evidence.Person = platform, events.KindMessage, personOf(n)
 	p.Evidence.Senders = []tenantmap.Key{tenantmap.SenderKey(sender)}
 	p.Held.EventID = events.NewEventID(events.Twilio, platform, events.KindMessage, sid(id))
 	p.Held.Kind, p.Held.Signer, p.Held.Keys = events.KindMessage, platform, p.Evidence.Keys()
@@ -143,7 +143,7 @@ func TestAnAnswerWaitsForTheLastWordOfItsConversation(t *testing.T) {
 	p := w.answer(1, shared)
 	park := func() tenantmap.Decision {
 		t.Helper()
-		decisions, err := routing.Park(t.Context(), []tenantmap.Parking{p})
+		decisions, _, err := routing.Settle(t.Context(), []tenantmap.Unsettled{p})
 		require.NoError(t, err)
 		return decisions[0]
 	}
@@ -168,7 +168,10 @@ func TestAnAnswerWaitsForTheLastWordOfItsConversation(t *testing.T) {
 	p = w.answer(5, shared)
 	record(w.outbound(w.orgA, 5, shared, personOf(5), noon.Add(-time.Hour)))
 	record(w.outbound(w.orgB, 6, shared, personOf(5), noon.Add(-time.Hour)))
-	require.Equal(t, tenantmap.Decision{Outcome: events.Quarantined, Reason: tenantmap.ReasonContradiction}, park())
+	tie := park()
+	require.Equal(t, []string{"quarantined", tenantmap.ReasonContradiction}, []string{string(tie.Outcome), tie.Reason})
+	require.Contains(t, tie.Detail, "sender="+string(w.orgA))
+	require.Contains(t, tie.Detail, "sender="+string(w.orgB))
 	require.EqualValues(t, 1, record(w.outbound(w.orgB, 7, shared, personOf(5), noon.Add(-time.Minute))), "a later word decides")
 	require.Equal(t, w.orgB, park().Org)
 }

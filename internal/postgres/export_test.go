@@ -10,28 +10,46 @@ import (
 	"waybill/internal/email"
 	"waybill/internal/events"
 	"waybill/internal/messaging"
+	"waybill/internal/postgres/dbq"
 	"waybill/internal/voice"
 
 	"github.com/jackc/pgx/v5"
 
 	"waybill/internal/tenantmap"
+	"waybill/internal/tenants"
 )
 
 // The bodies of transactions, for tests that drive them statement by statement.
 
-// ParkIn is what Routing.Park does inside its transaction.
-func ParkIn(ctx context.Context, tx pgx.Tx, p []tenantmap.Parking) ([]tenantmap.Decision, error) {
-	return park(ctx, tx, p)
+// SettleIn is what Routing.Settle does inside its transaction.
+func SettleIn(ctx context.Context, tx pgx.Tx, batch []tenantmap.Unsettled) ([]tenantmap.Decision, error) {
+	s := settling{batch: batch, locked: map[tenantmap.Key]bool{}}
+	decisions, _, err := s.run(ctx, tx)
+	return decisions, err
 }
 
-// ParkUnlockedIn is ParkIn without the locks: what must not be written.
-func ParkUnlockedIn(ctx context.Context, tx pgx.Tx, p []tenantmap.Parking) ([]tenantmap.Decision, error) {
-	return decideAndHold(ctx, tx, p)
+// SettleUnlockedIn is SettleIn without the locks: what must not be written.
+func SettleUnlockedIn(ctx context.Context, tx pgx.Tx, batch []tenantmap.Unsettled) ([]tenantmap.Decision, error) {
+	s := settling{batch: batch, decisions: make([]tenantmap.Decision, len(batch))}
+	if err := s.decide(ctx, tx); err != nil {
+		return nil, err
+	}
+	return s.decisions, hold(ctx, tx, s.held())
 }
 
 // RecordIn is what Routing.RecordSends does inside its transaction.
 func RecordIn(ctx context.Context, tx pgx.Tx, sends []tenantmap.Send) ([]tenantmap.Entry, int64, error) {
 	return record(ctx, tx, sends)
+}
+
+// AddAccountIn is what Tenants.AddAccounts does inside its transaction.
+func AddAccountIn(ctx context.Context, tx pgx.Tx, a *tenants.NewAccount) error {
+	q := dbq.New(tx)
+	_, err := recording(ctx, q, tenantmap.AccountKey(events.Provider(a.Provider), a.Name), func() error {
+		_, err := addAccount(ctx, q, a)
+		return err
+	})
+	return err
 }
 
 // AskIn is what Routing.Ask does inside its transaction.
@@ -55,6 +73,10 @@ var (
 	IndifferentToAsking  = []string{selectOrgs, selectShared, selectMappings, selectSenders, selectAccounts}
 	IndifferentToParking = append([]string{selectRequests}, IndifferentToAsking...)
 )
+
+// IndifferentToAccounts are statements of a parker and of who adds an account
+// that do not meet.
+var IndifferentToAccounts = []string{selectMappings, "-- name: InsertAccount "}
 
 // Retryable tells whether a transaction is tried again.
 func Retryable(err error) bool { return isRetryable(err) }

@@ -41,11 +41,11 @@ func TestWhoRecordsAKeyWaitsForWhoParksUnderIt(t *testing.T) {
 			if known {
 				earlier := d.early(1)
 				earlier.Held.EventID += "earlier"
-				_, err := routing.Park(t.Context(), []tenantmap.Parking{earlier})
+				_, _, err := routing.Settle(t.Context(), []tenantmap.Unsettled{earlier})
 				require.NoError(t, err)
 			}
 			parker, p := d.rival(t), d.early(1)
-			decisions, err := postgres.ParkIn(t.Context(), parker.Tx, []tenantmap.Parking{p})
+			decisions, err := postgres.SettleIn(t.Context(), parker.Tx, []tenantmap.Unsettled{p})
 			require.NoError(t, err)
 			require.Equal(t, events.Parked, decisions[0].Outcome)
 			recorded := make(chan error, 1)
@@ -80,7 +80,7 @@ func TestALateSendFreesWhatWasGivenUp(t *testing.T) {
 	w := newWorld(t)
 	routing := postgres.NewRouting(w.open(t, testkit.Router))
 	p := w.early(1)
-	_, err := routing.Park(t.Context(), []tenantmap.Parking{p})
+	_, _, err := routing.Settle(t.Context(), []tenantmap.Unsettled{p})
 	require.NoError(t, err)
 	n, err := routing.ExpireParked(t.Context(), noon.Add(time.Hour))
 	require.NoError(t, err)
@@ -98,13 +98,13 @@ func TestWhatIsHeldAgainOutlivesItsRelease(t *testing.T) {
 	w := newWorld(t)
 	routing := postgres.NewRouting(w.open(t, testkit.Router))
 	p := w.early(1)
-	_, err := routing.Park(t.Context(), []tenantmap.Parking{p})
+	_, _, err := routing.Settle(t.Context(), []tenantmap.Unsettled{p})
 	require.NoError(t, err)
 	w.exec(t, "UPDATE held_events SET ready = true") // an operator's replay
 	token, claims, err := routing.ClaimReady(t.Context(), 10, time.Minute)
 	require.NoError(t, err)
 	require.Len(t, claims, 1)
-	_, err = routing.Park(t.Context(), []tenantmap.Parking{p})
+	_, _, err = routing.Settle(t.Context(), []tenantmap.Unsettled{p})
 	require.NoError(t, err)
 	require.NoError(t, routing.DeleteReleased(t.Context(), token, []events.EventID{claims[0].EventID}))
 	require.True(t, w.lost(t, p.Held.EventID), "it is parked")

@@ -24,7 +24,7 @@ func TestHeldEventsAreListedReleasedAndDismissed(t *testing.T) {
 	var ids []string
 	for n := range 3 {
 		p := w.early(n + 1)
-		_, err := routing.Park(t.Context(), []tenantmap.Parking{p})
+		_, _, err := routing.Settle(t.Context(), []tenantmap.Unsettled{p})
 		require.NoError(t, err)
 		ids = append(ids, string(p.Held.EventID))
 	}
@@ -67,8 +67,8 @@ func TestADismissedEventStaysAccountedFor(t *testing.T) {
 	w := newWorld(t)
 	routing := postgres.NewRouting(w.open(t, testkit.Router))
 	plain, final := w.early(1), w.early(2)
-	for _, p := range []tenantmap.Parking{plain, final} {
-		_, err := routing.Park(t.Context(), []tenantmap.Parking{p})
+	for _, p := range []tenantmap.Unsettled{plain, final} {
+		_, _, err := routing.Settle(t.Context(), []tenantmap.Unsettled{p})
 		require.NoError(t, err)
 	}
 	// The second was applied meanwhile under another receipt.

@@ -49,11 +49,12 @@ const selectKnownReceipts = `
 // any lease: whoever re-published the earlier state must not delete this one.
 const upsertHeld = `
 	INSERT INTO held_events AS h (event_id, receipt_id, state, reason, provider, kind, signer, named_key, received_at,
-		raw_topic, raw_partition, raw_offset, record)
+		raw_topic, raw_partition, raw_offset, record, detail, retry_at)
 	SELECT * FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[],
-		$10::text[], $11::int[], $12::bigint[], $13::bytea[])
+		$10::text[], $11::int[], $12::bigint[], $13::bytea[], $14::text[], $15::timestamptz[])
 	ORDER BY 1
-	ON CONFLICT (event_id) DO UPDATE SET state = excluded.state, reason = excluded.reason, ready = false, retry_at = NULL,
+	ON CONFLICT (event_id) DO UPDATE SET state = excluded.state, reason = excluded.reason, detail = excluded.detail,
+		ready = false, ready_at = NULL, retry_at = excluded.retry_at,
 		lease_token = NULL, lease_until = NULL, attempts = h.attempts + 1`
 
 const insertHeldKeys = `
@@ -141,6 +142,8 @@ func queueHeld(b *pgx.Batch, held []tenantmap.Held) {
 		partitions                                = make([]int32, n)
 		offsets                                   = make([]int64, n)
 		records                                   = make([][]byte, n)
+		details                                   = make([]string, n)
+		retries                                   = make([]*time.Time, n)
 		keys, keyIDs                              []string
 	)
 	for i := range held {
@@ -148,12 +151,16 @@ func queueHeld(b *pgx.Batch, held []tenantmap.Held) {
 		ids[i], receipts[i], states[i], reasons[i] = string(h.EventID), string(h.Receipt), string(h.State), h.Reason
 		providers[i], kinds[i], signers[i], named[i] = string(h.Provider), string(h.Kind), h.Signer, h.Named
 		at[i], topics[i], partitions[i], offsets[i] = h.ReceivedAt, h.Raw.Topic, int32(h.Raw.Partition), h.Raw.Offset //nolint:gosec // a partition number
-		records[i] = h.Record
+		records[i], details[i] = h.Record, h.Detail
+		if !h.RetryAt.IsZero() {
+			retries[i] = &h.RetryAt
+		}
 		for _, k := range h.Keys {
 			keys, keyIDs = append(keys, k.String()), append(keyIDs, string(h.EventID))
 		}
 	}
-	b.Queue(upsertHeld, ids, receipts, states, reasons, providers, kinds, signers, named, at, topics, partitions, offsets, records)
+	b.Queue(upsertHeld, ids, receipts, states, reasons, providers, kinds, signers, named, at, topics, partitions, offsets, records,
+		details, retries)
 	if len(keys) > 0 {
 		b.Queue(insertHeldKeys, keys, keyIDs)
 	}

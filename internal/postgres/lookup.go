@@ -25,7 +25,7 @@ func (r *Routing) Lookup(ctx context.Context, keys []tenantmap.Key) (tenantmap.F
 
 const (
 	selectMappings = `SELECT key, org_id, row_id, sent_at FROM tenant_map WHERE key = ANY($1) AND org_id IS NOT NULL`
-	selectSenders  = `SELECT value, org_id, lower(valid), upper(valid) FROM senders WHERE value = ANY($1)`
+	selectSenders  = `SELECT value, org_id, lower(valid), upper(valid), shared FROM senders WHERE value = ANY($1)`
 	// By key, one after the other: a plan for a table without statistics reads it all.
 	selectConversations = `
 		SELECT c.sender, c.person, c.org_id, c.last_outbound_at FROM unnest($1::text[], $2::text[]) AS k(sender, person)
@@ -38,12 +38,7 @@ const (
 )
 
 func lookup(ctx context.Context, q querier, keys []tenantmap.Key) (tenantmap.Facts, error) {
-	f := tenantmap.Facts{
-		Mappings:      map[tenantmap.Key]tenantmap.Mapping{},
-		Senders:       map[tenantmap.Key][]tenantmap.Tenure{},
-		Conversations: map[tenantmap.Key][]tenantmap.Conversation{},
-		Accounts:      map[tenantmap.Key]tenantmap.Account{},
-	}
+	f := tenantmap.NewFacts()
 	var mapped, senders, talkers, people, accounts []string
 	byText := make(map[string]tenantmap.Key, len(keys))
 	for _, k := range keys {
@@ -83,9 +78,12 @@ func lookup(ctx context.Context, q querier, keys []tenantmap.Key) (tenantmap.Fac
 			var value string
 			var org events.OrgID
 			var from, to *time.Time
-			_, err := pgx.ForEachRow(rows, []any{&value, &org, &from, &to}, func() error {
+			var shared bool
+			_, err := pgx.ForEachRow(rows, []any{&value, &org, &from, &to, &shared}, func() error {
 				k := tenantmap.Key{Kind: tenantmap.KeySender, Value: value}
-				f.Senders[k] = append(f.Senders[k], tenure(org, from, to))
+				t := tenure(org, from, to)
+				t.Shared = shared
+				f.Senders[k] = append(f.Senders[k], t)
 				return nil
 			})
 			return err

@@ -64,12 +64,13 @@ func (w *world) open(t testing.TB, role string) *postgres.DB {
 func sid(n int) string { return fmt.Sprintf("SM%032x", n) }
 
 // early is a status callback of org A's message n that came before its send record.
-func (w *world) early(n int) tenantmap.Parking {
+func (w *world) early(n int) tenantmap.Unsettled {
 	ev := tenantmap.Evidence{
-		Provider: events.Twilio, Signer: w.signA, ProviderID: sid(n), At: noon,
+		Kind: events.KindMessageStatus, Provider: events.Twilio, Signer: w.signA, ProviderID: sid(n), At: noon,
 		Resources: []tenantmap.Key{tenantmap.ResourceKey(events.Twilio, sid(n))},
 	}
-	return tenantmap.Parking{Evidence: ev, Held: tenantmap.Held{
+	d := tenantmap.Decision{Outcome: events.Parked, Reason: tenantmap.ReasonNoMapping}
+	return tenantmap.Unsettled{Evidence: ev, Decision: d, Held: tenantmap.Held{
 		EventID: events.NewEventID(events.Twilio, w.signA, events.KindMessageStatus, sid(n), "sent", ""),
 		Receipt: events.NewReceiptID(), Provider: events.Twilio, Kind: events.KindMessageStatus, Signer: w.signA,
 		Named: ev.Resources[0].String(), ReceivedAt: noon, Raw: events.Position{Topic: events.TopicRawTwilio}, Record: []byte{1}, Keys: ev.Keys(),
@@ -91,12 +92,13 @@ func (w *world) lost(t testing.TB, id events.EventID) bool {
 	return lost
 }
 
-type parkFunc func(context.Context, pgx.Tx, []tenantmap.Parking) ([]tenantmap.Decision, error)
+type parkFunc func(context.Context, pgx.Tx, []tenantmap.Unsettled) ([]tenantmap.Decision, error)
 
-// contest is an event and the send record that frees it.
+// contest is an event and the record that frees it.
 type contest struct {
-	parking func(n int) tenantmap.Parking
-	send    func(n int) tenantmap.Send
+	parking func(n int) tenantmap.Unsettled
+	record  func(ctx context.Context, tx pgx.Tx, n int) error
+	role    string   // of the recorder
 	free    []string // statements of either that need no turn
 	// The numbers of turns, commit included, of the parker, of one without the
 	// lock, and of the recorder.
@@ -107,30 +109,53 @@ func (w *world) contests(t testing.TB) map[string]contest {
 	t.Helper()
 	const shared = "+15550100005"
 	w.share(t, shared)
+	sends := func(send func(n int) tenantmap.Send) func(context.Context, pgx.Tx, int) error {
+		return func(ctx context.Context, tx pgx.Tx, n int) error {
+			_, _, err := postgres.RecordIn(ctx, tx, []tenantmap.Send{send(n)})
+			return err
+		}
+	}
+	routing := postgres.NewRouting(w.open(t, testkit.Router))
 	return map[string]contest{
-		"the send of a callback": {w.early, w.send, nil, 8, 6, 5},
+		"the send of a callback": {w.early, sends(w.send), testkit.Router, nil, 8, 6, 5},
 		"the last word in a conversation": {
-			func(n int) tenantmap.Parking { return w.answer(n, shared) },
-			func(n int) tenantmap.Send { return w.outbound(w.orgA, n, shared, personOf(n), noon.Add(-time.Hour)) },
-			postgres.IndifferentToParking, 7, 5, 4,
+			func(n int) tenantmap.Unsettled { return w.answer(n, shared) },
+			sends(func(n int) tenantmap.Send {
+				return w.outbound(w.orgA, n, shared, personOf(n), noon.Add(-time.Hour))
+			}),
+			testkit.Router, postgres.IndifferentToParking, 7, 5, 4,
+		},
+		// Its id turns out to be known only under the id's lock, so that the
+		// account is locked after it.
+		"the account of a callback": {
+			func(n int) tenantmap.Unsettled {
+				_, _, err := routing.RecordSends(t.Context(), []tenantmap.Send{w.send(n)})
+				require.NoError(t, err)
+				p := w.early(n)
+				p.Evidence.Signer = fmt.Sprintf("AC%032x", n)
+				return p
+			},
+			func(ctx context.Context, tx pgx.Tx, n int) error {
+				return postgres.AddAccountIn(ctx, tx, &tenants.NewAccount{Provider: tenants.Twilio, Name: fmt.Sprintf("AC%032x", n), Orgs: []events.OrgID{w.orgA}})
+			},
+			testkit.Operator, postgres.IndifferentToAccounts, 10, 5, 4,
 		},
 	}
 }
 
 // race plays one schedule of parking event n against recording its send, and
 // tells whether the wake-up was lost.
-func (w *world) race(t testing.TB, pool *pgxpool.Pool, c contest, n int, schedule []bool, park parkFunc) (lost, waited bool) {
+func (w *world) race(t testing.TB, pool, recorders *pgxpool.Pool, c contest, n int, schedule []bool, park parkFunc) (lost, waited bool) {
 	t.Helper()
 	ctx := t.Context()
 	p := c.parking(n)
 	var decisions []tenantmap.Decision
 	parker := begin(ctx, pool, c.free, func(ctx context.Context, tx pgx.Tx) (err error) {
-		decisions, err = park(ctx, tx, []tenantmap.Parking{p})
+		decisions, err = park(ctx, tx, []tenantmap.Unsettled{p})
 		return err
 	})
-	recorder := begin(ctx, pool, c.free, func(ctx context.Context, tx pgx.Tx) error {
-		_, _, err := postgres.RecordIn(ctx, tx, []tenantmap.Send{c.send(n)})
-		return err
+	recorder := begin(ctx, recorders, c.free, func(ctx context.Context, tx pgx.Tx) error {
+		return c.record(ctx, tx, n)
 	})
 	errs, waited := play(ctx, t, w.owner, schedule, [2]*actor{parker, recorder})
 	require.NoError(t, errs[0])
@@ -147,10 +172,11 @@ func TestParkingNeverLosesAWakeUpInAnyInterleaving(t *testing.T) {
 	w := newWorld(t)
 	pool := w.db.Pool(t, testkit.Router)
 	for name, c := range w.contests(t) {
+		recorders := w.db.Pool(t, c.role)
 		schedules := interleavings(c.parker, c.recorder)
 		waits := 0
 		for n, schedule := range schedules {
-			lost, waited := w.race(t, pool, c, n, schedule, postgres.ParkIn)
+			lost, waited := w.race(t, pool, recorders, c, n, schedule, postgres.SettleIn)
 			require.False(t, lost, "%s: the wake-up is lost in the schedule %v", name, schedule)
 			if waited {
 				waits++
@@ -166,10 +192,11 @@ func TestParkingWithoutTheLockLosesWakeUps(t *testing.T) {
 	w := newWorld(t)
 	pool := w.db.Pool(t, testkit.Router)
 	for name, c := range w.contests(t) {
+		recorders := w.db.Pool(t, c.role)
 		schedules := interleavings(c.unlocked, c.recorder)
 		lost := 0
 		for n, schedule := range schedules {
-			if l, _ := w.race(t, pool, c, n, schedule, postgres.ParkUnlockedIn); l {
+			if l, _ := w.race(t, pool, recorders, c, n, schedule, postgres.SettleUnlockedIn); l {
 				lost++
 			}
 		}
@@ -187,9 +214,9 @@ func TestRegressionParkersDoNotQueueAndDoNotStarveTheRecorder(t *testing.T) {
 	w := newWorld(t)
 	const number = "+12025550123"
 	const stranger = "AC000000000000000000000000000000dd" // nobody's yet
-	parking := func(n int) tenantmap.Parking {
+	parking := func(n int) tenantmap.Unsettled {
 		p := w.early(n)
-		p.Evidence.Creates, p.Evidence.Signer = true, stranger
+		p.Evidence.Kind, p.Evidence.Signer = events.KindMessage, stranger
 		p.Evidence.Senders = []tenantmap.Key{tenantmap.SenderKey(number)}
 		p.Held.Keys = p.Evidence.Keys()
 		return p
@@ -199,14 +226,14 @@ func TestRegressionParkersDoNotQueueAndDoNotStarveTheRecorder(t *testing.T) {
 	router := w.db.Pool(t, testkit.Router)
 	first, err := router.Begin(t.Context())
 	require.NoError(t, err)
-	_, err = postgres.ParkIn(t.Context(), first, []tenantmap.Parking{parking(1)})
+	_, err = postgres.SettleIn(t.Context(), first, []tenantmap.Unsettled{parking(1)})
 	require.NoError(t, err)
 	require.NoError(t, first.Commit(t.Context())) // the placeholders are there
 	first, err = router.Begin(t.Context())
 	require.NoError(t, err)
-	_, err = postgres.ParkIn(t.Context(), first, []tenantmap.Parking{parking(2)})
+	_, err = postgres.SettleIn(t.Context(), first, []tenantmap.Unsettled{parking(2)})
 	require.NoError(t, err)
-	_, err = postgres.NewRouting(w.open(t, testkit.Router)).Park(t.Context(), []tenantmap.Parking{parking(3)})
+	_, _, err = postgres.NewRouting(w.open(t, testkit.Router)).Settle(t.Context(), []tenantmap.Unsettled{parking(3)})
 	require.NoError(t, err)
 	require.NoError(t, first.Commit(t.Context()))
 
@@ -219,12 +246,12 @@ func TestRegressionParkersDoNotQueueAndDoNotStarveTheRecorder(t *testing.T) {
 		for range 4 {
 			parkers.Go(func() {
 				for {
-					batch := make([]tenantmap.Parking, 20)
+					batch := make([]tenantmap.Unsettled, 20)
 					from := int(next.Add(int64(len(batch))))
 					for i := range batch {
 						batch[i] = parking(from + i)
 					}
-					_, err := routing.Park(t.Context(), batch)
+					_, _, err := routing.Settle(t.Context(), batch)
 					select {
 					case parked <- err:
 					case <-stop:

@@ -14,61 +14,127 @@ type Routing struct{ db *DB }
 // NewRouting returns the store over a pool of the router's role.
 func NewRouting(db *DB) *Routing { return &Routing{db} }
 
-// Park keeps events that still have no organisation once every key that could
-// free them is locked, and returns the decision for each: those whose key was
-// recorded meanwhile are not held but decided. Whoever records a key takes the
-// same locks, so an event is either seen by the recorder or sees the record.
-func (r *Routing) Park(ctx context.Context, parkings []tenantmap.Parking) ([]tenantmap.Decision, error) {
-	if len(parkings) == 0 {
-		return nil, nil
+// Settle decides events once every key that could decide otherwise is locked,
+// and returns the decision for each, and how many held events it set ready.
+// What still has no organisation is held; the ids of what has one are entered.
+// Whoever records a key takes the same locks, so an event is either seen by the
+// recorder or sees the record.
+func (r *Routing) Settle(ctx context.Context, batch []tenantmap.Unsettled) (decisions []tenantmap.Decision, ready int64, err error) {
+	if len(batch) == 0 {
+		return nil, 0, nil
 	}
-	var decisions []tenantmap.Decision
-	err := r.db.inTx(ctx, "parking events", func(ctx context.Context, tx pgx.Tx) error {
+	err = r.db.inTx(ctx, "settling events", func(ctx context.Context, tx pgx.Tx) error {
+		s := settling{batch: batch, locked: map[tenantmap.Key]bool{}}
 		var err error
-		decisions, err = park(ctx, tx, parkings)
+		decisions, ready, err = s.run(ctx, tx)
 		return err
 	})
-	return decisions, err
+	return decisions, ready, err
 }
 
-func park(ctx context.Context, tx pgx.Tx, parkings []tenantmap.Parking) ([]tenantmap.Decision, error) {
-	if err := lockKeys(ctx, tx, parkingKeys(parkings)); err != nil {
-		return nil, err
-	}
-	return decideAndHold(ctx, tx, parkings)
+// settling is one transaction that settles a batch.
+type settling struct {
+	batch     []tenantmap.Unsettled
+	locked    map[tenantmap.Key]bool
+	facts     tenantmap.Facts
+	decisions []tenantmap.Decision
+	entered   mappings
 }
 
-func decideAndHold(ctx context.Context, tx pgx.Tx, parkings []tenantmap.Parking) ([]tenantmap.Decision, error) {
-	facts, err := lookup(ctx, tx, parkingKeys(parkings))
-	if err != nil {
-		return nil, err
+func (s *settling) run(ctx context.Context, tx pgx.Tx) ([]tenantmap.Decision, int64, error) {
+	s.decisions = make([]tenantmap.Decision, len(s.batch))
+	for i := range s.batch {
+		s.decisions[i] = s.batch[i].Decision
 	}
-	decisions := make([]tenantmap.Decision, len(parkings))
-	var held []tenantmap.Held
-	for i := range parkings {
-		d := tenantmap.Resolve(&parkings[i].Evidence, &facts)
-		decisions[i] = d
-		if d.Outcome != "" {
-			h := parkings[i].Held
-			h.State, h.Reason = d.Outcome, d.Reason
-			held = append(held, h)
+	// Under the locks a decision may turn out to depend on more than was
+	// locked: an id is known by now, and its signer is not entitled.
+	for keys := s.unlocked(); len(keys) > 0; keys = s.unlocked() {
+		if err := lockKeys(ctx, tx, keys); err != nil {
+			return nil, 0, err
+		}
+		if err := s.decide(ctx, tx); err != nil {
+			return nil, 0, err
 		}
 	}
-	return decisions, hold(ctx, tx, held)
+	if err := hold(ctx, tx, s.held()); err != nil {
+		return nil, 0, err
+	}
+	if len(s.entered.rows) == 0 {
+		return s.decisions, 0, nil
+	}
+	ready, err := s.entered.write(ctx, tx)
+	return s.decisions, ready, err
 }
 
-func parkingKeys(parkings []tenantmap.Parking) []tenantmap.Key {
+// unlocked returns the keys that decisions depend on and that are not locked
+// yet, and takes note that they will be.
+func (s *settling) unlocked() []tenantmap.Key {
+	var keys []tenantmap.Key
+	for i := range s.batch {
+		for _, k := range s.batch[i].Evidence.Awaits(s.decisions[i]) {
+			if !s.locked[k] {
+				s.locked[k] = true
+				keys = append(keys, k)
+			}
+		}
+	}
+	return keys
+}
+
+// decide decides every event of the batch, in order: an id that one enters is
+// on record for the next.
+func (s *settling) decide(ctx context.Context, tx pgx.Tx) error {
 	seen := map[tenantmap.Key]bool{}
 	var keys []tenantmap.Key
-	for i := range parkings {
-		for _, k := range parkings[i].Evidence.Keys() {
+	for i := range s.batch {
+		for _, k := range s.batch[i].Evidence.Keys() {
 			if !seen[k] {
 				seen[k] = true
 				keys = append(keys, k)
 			}
 		}
 	}
-	return keys
+	var err error
+	if s.facts, err = lookup(ctx, tx, keys); err != nil {
+		return err
+	}
+	s.entered = mappings{}
+	for i := range s.batch {
+		e := &s.batch[i].Evidence
+		d := tenantmap.Resolve(e, &s.facts)
+		s.decisions[i] = d
+		if !d.Enter {
+			continue
+		}
+		for _, k := range e.Resources {
+			if _, known := s.facts.Mappings[k]; known || k.Kind != tenantmap.KeyResource {
+				continue
+			}
+			m := tenantmap.Mapping{Org: d.Org, Row: d.Row, SentAt: d.SentAt}
+			s.facts.Mappings[k] = m
+			s.entered.add(k, m, e.Signer)
+		}
+	}
+	return nil
+}
+
+// held returns what is held, each under the keys that could free it.
+func (s *settling) held() []tenantmap.Held {
+	var held []tenantmap.Held
+	for i := range s.batch {
+		d := s.decisions[i]
+		if d.Outcome == "" {
+			continue
+		}
+		u := &s.batch[i]
+		h := u.Held
+		h.State, h.Reason, h.Detail, h.Keys = d.Outcome, d.Reason, d.Detail, u.Evidence.Awaits(d)
+		if u.Evidence.MayAgeInto(d) {
+			h.RetryAt = u.AdoptAt
+		}
+		held = append(held, h)
+	}
+	return held
 }
 
 const (

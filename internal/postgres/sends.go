@@ -27,7 +27,7 @@ const upsertMappings = `
 	WHERE t.org_id IS NULL OR (t.org_id = excluded.org_id AND t.row_id = excluded.row_id)`
 
 const markReady = `
-	UPDATE held_events SET ready = true, retry_at = NULL
+	UPDATE held_events SET ready = true, ready_at = now(), retry_at = NULL
 	WHERE NOT ready AND event_id IN (SELECT event_id FROM held_keys WHERE key = ANY($1))`
 
 // RecordSends enters send records in the map and sets ready what was held for

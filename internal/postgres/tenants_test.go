@@ -140,15 +140,15 @@ func TestRecordingAKeyReleasesWhatWaitsForIt(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	routing := postgres.NewRouting(w.open(t, testkit.Router))
-	inbound := func(n int) tenantmap.Parking {
+	inbound := func(n int) tenantmap.Unsettled {
 		p := w.early(n)
-		p.Evidence.Creates = true
+		p.Evidence.Kind = events.KindMessage
 		p.Evidence.Signer = "AC000000000000000000000000000000dd" // nobody's yet
 		p.Evidence.Senders = []tenantmap.Key{tenantmap.SenderKey("+15550100009")}
 		p.Held.Keys = p.Evidence.Keys()
 		return p
 	}
-	decisions, err := routing.Park(t.Context(), []tenantmap.Parking{inbound(1)})
+	decisions, _, err := routing.Settle(t.Context(), []tenantmap.Unsettled{inbound(1)})
 	require.NoError(t, err)
 	require.Equal(t, events.Parked, decisions[0].Outcome)
 
@@ -162,7 +162,7 @@ func TestRecordingAKeyReleasesWhatWaitsForIt(t *testing.T) {
 	require.EqualValues(t, 1, placed.Released)
 	require.False(t, w.lost(t, inbound(1).Held.EventID))
 
-	_, err = routing.Park(t.Context(), []tenantmap.Parking{func() tenantmap.Parking { p := inbound(2); p.Evidence.Senders = nil; return p }()})
+	_, _, err = routing.Settle(t.Context(), []tenantmap.Unsettled{func() tenantmap.Unsettled { p := inbound(2); p.Evidence.Senders = nil; return p }()})
 	require.NoError(t, err)
 	added, err := store.AddAccounts(t.Context(), []tenants.NewAccount{{Provider: tenants.Twilio, Name: "AC000000000000000000000000000000dd", Orgs: []events.OrgID{w.orgA}}})
 	require.NoError(t, err)

@@ -1,6 +1,8 @@
 package router
 
 import (
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"waybill/internal/events"
@@ -15,11 +17,11 @@ type metrics struct {
 	violations *prometheus.CounterVec // kind
 	events     *prometheus.GaugeVec   // state
 	oldest     *prometheus.GaugeVec   // state
-	lookups    *prometheus.CounterVec // result
 	released   prometheus.Counter
 	unclaimed  prometheus.Counter
 	lost       prometheus.Counter
 	consents   prometheus.Counter
+	capped     prometheus.Counter
 	logBehind  prometheus.Counter
 }
 
@@ -29,7 +31,7 @@ var heldStates = []events.Outcome{events.Parked, events.Quarantined, events.Dead
 // organisations. Any of them is worth waking somebody up.
 var violationKinds = []string{tenantmap.ReasonNotEntitled, tenantmap.ReasonContradiction, tenantmap.ReasonTaken}
 
-func newMetrics(reg prometheus.Registerer, cache *tenantmap.Cache) *metrics {
+func newMetrics(reg prometheus.Registerer, cache *tenantmap.Cache, now func() time.Time) *metrics {
 	m := &metrics{
 		routed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "waybill_router_routed_total", Help: "Events passed on with an organisation, or globally.",
@@ -46,9 +48,6 @@ func newMetrics(reg prometheus.Registerer, cache *tenantmap.Cache) *metrics {
 		oldest: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "waybill_held_oldest_seconds", Help: "Age of the oldest held event, by state.",
 		}, []string{"state"}),
-		lookups: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "waybill_tenantmap_lookups_total", Help: "Keys looked up, by whether the cache had them.",
-		}, []string{"result"}),
 		released: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waybill_router_released_total", Help: "Held events published anew.",
 		}),
@@ -61,14 +60,15 @@ func newMetrics(reg prometheus.Registerer, cache *tenantmap.Cache) *metrics {
 		consents: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waybill_router_consents_total", Help: "Consent events made of a STOP or START at a shared sender, one for each further organisation that writes to the person; again with every later send.",
 		}),
+		capped: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "waybill_router_park_capped_total", Help: "Parked events kept without their request, because their signer has too many. Alarm on any.",
+		}),
 		logBehind: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waybill_router_log_behind_total", Help: "Times a partition was refused because its log ends below what was applied. Alarm on any.",
 		}),
 	}
-	size := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "waybill_tenantmap_cache_bytes", Help: "About how many bytes the cache of the tenant map takes.",
-	}, func() float64 { return float64(cache.Bytes()) })
-	reg.MustRegister(m.routed, m.held, m.violations, m.events, m.oldest, m.lookups, m.released, m.unclaimed, m.lost, m.consents, m.logBehind, size)
+	reg.MustRegister(m.routed, m.held, m.violations, m.events, m.oldest, m.released, m.unclaimed, m.lost, m.consents, m.capped, m.logBehind)
+	registerCache(reg, cache, now)
 	for _, p := range []events.Provider{events.Twilio, events.Stripe, events.Sender} {
 		m.routed.WithLabelValues(string(p))
 		for _, s := range heldStates {
@@ -82,9 +82,30 @@ func newMetrics(reg prometheus.Registerer, cache *tenantmap.Cache) *metrics {
 	for _, k := range violationKinds {
 		m.violations.WithLabelValues(k)
 	}
-	m.lookups.WithLabelValues("hit")
-	m.lookups.WithLabelValues("miss")
 	return m
+}
+
+// registerCache adds the figures that the cache keeps itself.
+func registerCache(reg prometheus.Registerer, cache *tenantmap.Cache, now func() time.Time) {
+	lookups := func(result string, value func() int64) prometheus.Collector {
+		return prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "waybill_tenantmap_lookups_total", Help: "Keys looked up, by whether the cache had them.",
+			ConstLabels: prometheus.Labels{"result": result},
+		}, func() float64 { return float64(value()) })
+	}
+	gauge := func(name, help string, value func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
+	}
+	reg.MustRegister(
+		lookups("hit", func() int64 { hits, _ := cache.Counts(); return hits }),
+		lookups("miss", func() int64 { _, asked := cache.Counts(); return asked }),
+		gauge("waybill_tenantmap_cache_bytes", "About how many bytes the cache of the tenant map takes.",
+			func() float64 { return float64(cache.Bytes()) }),
+		gauge("waybill_tenantmap_cache_entries", "About how many keys the cache of the tenant map holds.",
+			func() float64 { return float64(cache.Len()) }),
+		gauge("waybill_tenantmap_config_age_seconds", "Time since accounts and senders were last confirmed; above 2 the cache does not answer for them.",
+			func() float64 { return now().Sub(cache.ConfirmedAt()).Seconds() }),
+	)
 }
 
 func (m *metrics) decided(p events.Provider, outcome events.Outcome, reason string) {

@@ -77,6 +77,9 @@ func (r *Router) enter(ctx context.Context, sends []sent) error {
 	if err != nil {
 		return err
 	}
+	for i := range entries {
+		r.cache.Forget(entries[i].Keys()...)
+	}
 	for j, e := range results {
 		s := &sends[at[j]]
 		s.Entry = e

@@ -20,6 +20,7 @@ const (
 	// merely slow causes a repeat, which workers know by its receipt.
 	releaseLease = 5 * time.Second
 	sweepEvery   = 10 * time.Second
+	dueEvery     = time.Second
 )
 
 // release publishes ready events anew on their raw topics, so that they are
@@ -118,12 +119,19 @@ func (r *Router) original(ctx context.Context, c *tenantmap.Claim) (events.Recor
 	return rec, err
 }
 
-// sweep counts what is held and gives up on what nobody claimed.
+// sweep tries again what is due, counts what is held and gives up on what
+// nobody claimed.
 func (r *Router) sweep(ctx context.Context) error {
-	tick := time.NewTicker(sweepEvery)
+	tick := time.NewTicker(dueEvery)
 	defer tick.Stop()
+	var swept time.Time
 	for {
-		if err := r.sweepOnce(ctx); err != nil && ctx.Err() == nil {
+		err := r.retryDue(ctx)
+		if now := r.Now(); err == nil && now.Sub(swept) >= sweepEvery {
+			swept = now
+			err = r.sweepOnce(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
 			r.Log.Warn("sweeping held events failed, will be tried again", "error", err)
 		}
 		select {
@@ -134,7 +142,16 @@ func (r *Router) sweep(ctx context.Context) error {
 	}
 }
 
+func (r *Router) retryDue(ctx context.Context) error {
+	n, err := r.Store.RetryDue(ctx, r.Now())
+	r.wake(n)
+	return err
+}
+
 func (r *Router) sweepOnce(ctx context.Context) error {
+	if err := r.countKept(ctx); err != nil {
+		return err
+	}
 	n, err := r.Store.ExpireParked(ctx, r.Now().Add(-r.Config.ParkMaxAge))
 	if err != nil {
 		return err

@@ -30,10 +30,7 @@ func (r *Router) route(ctx context.Context, records []events.Record) error {
 	if err := r.decide(ctx, items); err != nil {
 		return err
 	}
-	if err := r.hold(ctx, items); err != nil {
-		return err
-	}
-	if err := r.learn(ctx, items); err != nil {
+	if err := r.settle(ctx, items); err != nil {
 		return err
 	}
 	return r.forward(ctx, items)
@@ -64,6 +61,9 @@ func (r *Router) parse(rec *events.Record) (it item) {
 	}
 	it.parsed, it.fault = p.Parse(&it.raw)
 	it.id = it.parsed.EventID
+	ev := &it.parsed.Evidence
+	ev.Event, ev.Kind = it.id, it.raw.Kind
+	ev.Aged = r.Now().Sub(it.raw.ReceivedAt) >= r.Config.AdoptAfter
 	return it
 }
 
@@ -72,7 +72,13 @@ func (it *item) global() bool { return it.parsed.Billing != nil }
 
 // decide resolves what has evidence, in one look-up for the batch.
 func (r *Router) decide(ctx context.Context, items []item) error {
-	facts, err := r.facts(ctx, items)
+	var batch []*tenantmap.Evidence
+	for i := range items {
+		if it := &items[i]; it.fault == nil && !it.global() {
+			batch = append(batch, &it.parsed.Evidence)
+		}
+	}
+	facts, err := r.cache.Facts(ctx, batch)
 	if err != nil {
 		return err
 	}
@@ -88,99 +94,44 @@ func (r *Router) decide(ctx context.Context, items []item) error {
 	return nil
 }
 
-// facts looks up every key of the batch that the cache does not hold.
-func (r *Router) facts(ctx context.Context, items []item) (tenantmap.Facts, error) {
-	cached := map[tenantmap.Key]tenantmap.Mapping{}
-	asked := map[tenantmap.Key]bool{}
-	var keys []tenantmap.Key
-	for i := range items {
-		if items[i].fault != nil || items[i].global() {
-			continue
-		}
-		for _, k := range items[i].parsed.Evidence.Keys() {
-			if asked[k] {
-				continue
-			}
-			asked[k] = true
-			if m, ok := r.cache.Get(k); ok {
-				cached[k] = m
-				continue
-			}
-			keys = append(keys, k)
-		}
-	}
-	r.metrics.lookups.WithLabelValues("hit").Add(float64(len(cached)))
-	r.metrics.lookups.WithLabelValues("miss").Add(float64(len(keys)))
-	facts, err := r.Store.Lookup(ctx, keys)
-	if err != nil {
-		return facts, err
-	}
-	for k, m := range facts.Mappings {
-		if !m.SentAt.IsZero() { // the time may still become known
-			r.cache.Put(k, m)
-		}
-	}
-	for k, m := range cached {
-		facts.Mappings[k] = m
-	}
-	return facts, nil
-}
-
-// hold keeps what does not go on. What looked unresolved is decided once more
-// under the locks of its keys, and may turn out to be resolved.
-func (r *Router) hold(ctx context.Context, items []item) error {
-	var parkings []tenantmap.Parking
-	var parked []*item
-	var held []tenantmap.Held
+// settle decides anew, under the locks of its keys, what does not go on as far
+// as is known, and what enters an id in the map. What still has no organisation
+// is held; so is what is dead.
+func (r *Router) settle(ctx context.Context, items []item) error {
+	var batch []tenantmap.Unsettled
+	var unsettled []*item
+	var dead []tenantmap.Held
 	for i := range items {
 		it := &items[i]
-		// A quarantined event goes the same way: the account or number that
-		// would entitle its signer may be recorded at this moment.
-		if it.Outcome == events.Parked || it.Outcome == events.Quarantined {
-			parkings = append(parkings, tenantmap.Parking{Held: it.held(), Evidence: it.parsed.Evidence})
-			parked = append(parked, it)
-		} else if it.Outcome != "" {
-			held = append(held, it.held())
+		switch {
+		case it.Outcome == events.Dead:
+			dead = append(dead, it.held())
+		// A quarantined event goes the same way as a parked one: the account or
+		// number that would entitle its signer may be recorded at this moment.
+		case it.Outcome != "", it.Enter:
+			batch = append(batch, tenantmap.Unsettled{
+				Held: it.held(), Evidence: it.parsed.Evidence, Decision: it.Decision, AdoptAt: it.raw.ReceivedAt.Add(r.Config.AdoptAfter),
+			})
+			unsettled = append(unsettled, it)
 		}
 	}
-	decisions, err := r.Store.Park(ctx, parkings)
+	r.caps.reserve(batch)
+	decisions, ready, err := r.Store.Settle(ctx, batch)
+	r.caps.settled(batch, decisions)
 	if err != nil {
 		return err
 	}
+	r.wake(ready)
 	for i, d := range decisions {
-		parked[i].Decision = d
+		unsettled[i].Decision = d
 	}
-	if err := r.Store.Hold(ctx, held); err != nil {
+	if err := r.Store.Hold(ctx, dead); err != nil {
 		return err
 	}
 	for i := range items {
 		r.observe(&items[i])
 	}
 	return nil
-}
-
-// learn enters the provider's id of what our own echoed id resolved, so that a
-// send record that names the provider's id alone meets the same row.
-func (r *Router) learn(ctx context.Context, items []item) error {
-	var sends []tenantmap.Send
-	for i := range items {
-		it := &items[i]
-		if it.Outcome != "" || it.By != tenantmap.ByEcho {
-			continue
-		}
-		s := tenantmap.Send{Org: it.Org, Provider: it.raw.Provider, ProviderID: it.parsed.Evidence.ProviderID, Account: it.raw.Signer}
-		for _, k := range it.parsed.Evidence.Resources {
-			if k.Kind == tenantmap.KeyEcho {
-				s.Echo = k
-			} else {
-				s.Resource = k
-			}
-		}
-		sends = append(sends, s)
-	}
-	_, ready, err := r.Store.RecordSends(ctx, sends)
-	r.wake(ready)
-	return err
 }
 
 // held returns the event in the form in which it waits.
@@ -192,9 +143,6 @@ func (it *item) held() tenantmap.Held {
 	}
 	if ev := &it.parsed.Evidence; len(ev.Resources) > 0 {
 		h.Named = ev.Resources[0].String()
-	}
-	if it.fault == nil {
-		h.Keys = it.parsed.Evidence.Keys()
 	}
 	return h
 }

@@ -37,6 +37,8 @@ import (
 // Config is what the router reads from the environment.
 type Config struct {
 	ParkMaxAge time.Duration `env:"WAYBILL_PARK_MAX_AGE" envDefault:"72h" doc:"a parked event older than this becomes dead with the reason unclaimed; a late send record still frees it"`
+	AdoptAfter time.Duration `env:"WAYBILL_ADOPT_AFTER" envDefault:"15m" doc:"a status event without a send record makes its row after this time, as external, if its signer or sender belongs to one organisation"`
+	MaxParked  int           `env:"WAYBILL_PARK_MAX_PER_SIGNER" envDefault:"100000" doc:"most parked events of a signer that keep their request in the database; above it they keep where it lies in Kafka"`
 	CacheBytes int           `env:"WAYBILL_ROUTER_CACHE_BYTES" envDefault:"67108864" doc:"most bytes that the cache of the tenant map takes"`
 }
 
@@ -46,6 +48,12 @@ func (c *Config) Validate() error {
 	if c.ParkMaxAge <= 0 {
 		errs = append(errs, errors.New("WAYBILL_PARK_MAX_AGE: want a duration above zero, for example 72h"))
 	}
+	if c.AdoptAfter <= 0 || c.AdoptAfter >= c.ParkMaxAge {
+		errs = append(errs, errors.New("WAYBILL_ADOPT_AFTER: want a duration above zero and below WAYBILL_PARK_MAX_AGE, for example 15m"))
+	}
+	if c.MaxParked < 0 {
+		errs = append(errs, errors.New("WAYBILL_PARK_MAX_PER_SIGNER: want 0 or more"))
+	}
 	if c.CacheBytes < 1<<20 {
 		errs = append(errs, errors.New("WAYBILL_ROUTER_CACHE_BYTES: want at least 1048576"))
 	}
@@ -54,11 +62,11 @@ func (c *Config) Validate() error {
 
 // Store is what the router needs of the database.
 type Store interface {
-	// Lookup returns what is on record about keys, in one round trip.
-	Lookup(ctx context.Context, keys []tenantmap.Key) (tenantmap.Facts, error)
-	// Park locks the keys of each event, decides again, and holds what still
-	// has no organisation. It returns the decisions.
-	Park(ctx context.Context, parkings []tenantmap.Parking) ([]tenantmap.Decision, error)
+	tenantmap.Source
+	// Settle locks the keys of each event and decides again: it holds what
+	// still has no organisation, and enters the ids of what has one. It returns
+	// the decisions, and how many held events it set ready.
+	Settle(ctx context.Context, batch []tenantmap.Unsettled) (decisions []tenantmap.Decision, ready int64, err error)
 	// Hold keeps quarantined and dead events.
 	Hold(ctx context.Context, held []tenantmap.Held) error
 	// RecordSends enters sends in the map and sets ready what waited for them.
@@ -79,6 +87,10 @@ type Store interface {
 	Spoil(ctx context.Context, token string, reasons map[events.EventID]string) error
 	// SupersedeFinal removes what is held of events that are final.
 	SupersedeFinal(ctx context.Context) error
+	// RetryDue sets events ready that are to be tried again by now, some.
+	RetryDue(ctx context.Context, now time.Time) (n int64, err error)
+	// CountKept returns how many parked events of each signer keep their record.
+	CountKept(ctx context.Context) (map[tenantmap.Signer]int, error)
 	// ExpireParked turns events parked since before t into dead ones.
 	ExpireParked(ctx context.Context, t time.Time) (int64, error)
 	// CountHeld returns the held events by state.
@@ -127,6 +139,7 @@ type Router struct {
 	Options
 	parsers map[events.Provider]provider.Parser
 	cache   *tenantmap.Cache
+	caps    *caps
 	metrics *metrics
 	kick    chan struct{} // a send set held events ready
 }
@@ -139,13 +152,14 @@ func New(o Options) *Router {
 	r := &Router{
 		Options: o,
 		parsers: map[events.Provider]provider.Parser{},
-		cache:   tenantmap.NewCache(o.Config.CacheBytes),
+		cache:   tenantmap.NewCache(o.Config.CacheBytes, o.Store, o.Now),
 		kick:    make(chan struct{}, 1),
 	}
 	for _, p := range o.Parsers {
 		r.parsers[p.Provider()] = p
 	}
-	r.metrics = newMetrics(o.Registerer, r.cache)
+	r.metrics = newMetrics(o.Registerer, r.cache, o.Now)
+	r.caps = newCaps(o.Config.MaxParked, r.metrics.capped)
 	return r
 }
 
@@ -161,6 +175,7 @@ func (r *Router) Run(ctx context.Context) error {
 	})
 	g.Go(func() error { return r.release(ctx) })
 	g.Go(func() error { return r.sweep(ctx) })
+	g.Go(func() error { return r.confirm(ctx) })
 	g.Go(func() error { return r.feed(ctx) })
 	return g.Wait()
 }

@@ -78,7 +78,7 @@ func newRig(t *testing.T, change ...func(*router.Options)) *rig {
 	feed := postgres.NewConfigFeed(pool)
 	t.Cleanup(feed.Close)
 	parts := router.Options{
-		Config:  router.Config{ParkMaxAge: 72 * time.Hour, CacheBytes: 1 << 20},
+		Config:  router.Config{ParkMaxAge: 72 * time.Hour, AdoptAfter: 15 * time.Minute, MaxParked: 1000, CacheBytes: 1 << 20},
 		Parsers: []provider.Parser{twilio.Parser{}, stripe.Parser{}},
 		Store:   postgres.NewRouting(pool), Positions: postgres.NewOffsets(pool, events.GroupRouter), Feed: feed,
 		Publisher: client, Follower: client, Consumers: consumers{client},
@@ -195,17 +195,23 @@ func (g *rig) held(state events.Outcome, reasons ...string) {
 	})
 }
 
-func (g *rig) violations(kind string) float64 {
+func (g *rig) violations(kind string) int {
+	g.t.Helper()
+	return g.counter("waybill_org_boundary_violations_total", kind)
+}
+
+// counter returns the value of a counter, of its first label's value if one is given.
+func (g *rig) counter(name string, label ...string) int {
 	g.t.Helper()
 	families, err := g.registry.Gather()
 	require.NoError(g.t, err)
 	for _, f := range families {
-		if f.GetName() != "waybill_org_boundary_violations_total" {
+		if f.GetName() != name {
 			continue
 		}
 		for _, m := range f.GetMetric() {
-			if m.GetLabel()[0].GetValue() == kind {
-				return m.GetCounter().GetValue()
+			if len(label) == 0 || m.GetLabel()[0].GetValue() == label[0] {
+				return int(m.GetCounter().GetValue())
 			}
 		}
 	}
@@ -243,7 +249,7 @@ func TestAnotherOrgsSignatureIsQuarantinedAndTheGenuineOneGoesOn(t *testing.T) {
 	require.Equal(t, "sent", m.Status)
 	require.Equal(t, g.orgA, m.Org)
 	g.held(events.Quarantined, "signer_not_entitled")
-	require.Equal(t, 1, int(g.violations("signer_not_entitled")))
+	require.Equal(t, 1, g.violations("signer_not_entitled"))
 }
 
 func TestWhatCannotWorkIsDeadAndItsNeighboursGoOn(t *testing.T) {

@@ -78,19 +78,6 @@ func (g *rig) of(kind events.Kind, n int) map[events.OrgID]events.Message {
 	return out
 }
 
-func (g *rig) counter(name string) int {
-	g.t.Helper()
-	families, err := g.registry.Gather()
-	require.NoError(g.t, err)
-	for _, f := range families {
-		if f.GetName() == name {
-			return int(f.GetMetric()[0].GetCounter().GetValue())
-		}
-	}
-	require.FailNow(g.t, "the counter does not exist")
-	return 0
-}
-
 const consents = "waybill_router_consents_total"
 
 func TestAnAnswerGoesToWhoeverWroteLast(t *testing.T) {

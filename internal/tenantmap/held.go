@@ -20,15 +20,20 @@ type Held struct {
 	Named      string // text of the resource key that the event names, "" if none
 	ReceivedAt time.Time
 	Raw        events.Position
-	Record     []byte // the raw record, packed; nil: read it at Raw
-	Keys       []Key  // every key that could free it
+	Record     []byte    // the raw record, packed; nil: read it at Raw
+	Detail     string    // what was found, for an operator; no personal data
+	Keys       []Key     // every key that could free it
+	RetryAt    time.Time // when it is tried again by itself; zero: never
 }
 
-// Parking is an event that nothing on record resolves, as far as is known
-// without a lock.
-type Parking struct {
-	Held     Held
+// Unsettled is an event that is decided under the locks of its keys: because
+// nothing resolves it, as far as is known without them, or because its id is to
+// be entered. AdoptAt is when it may make its row if nothing else does.
+type Unsettled struct {
+	Held     Held // as it would be held; its state, reason, detail and keys are decided
 	Evidence Evidence
+	Decision Decision // without the locks
+	AdoptAt  time.Time
 }
 
 // Send is a send record to be entered in the map.
@@ -92,6 +97,12 @@ func (s *Send) Keys() []Key {
 // Conversation returns the key of the conversation that the send is part of if
 // its sender is shared; false if it is part of none.
 func (s *Send) Conversation() (Key, bool) { return ConversationKey(s.Sender, s.Person) }
+
+// Signer is whose signature a held event was verified by.
+type Signer struct {
+	Provider events.Provider
+	Name     string
+}
 
 // HeldState is how many events are held in a state, and the age of the oldest
 // in seconds.

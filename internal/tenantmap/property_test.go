@@ -31,6 +31,7 @@ func world(t *rapid.T) (tenantmap.Evidence, tenantmap.Facts) {
 		return tenantmap.Tenure{Org: org.Draw(t, "org"), From: maybe.Draw(t, "from"), To: maybe.Draw(t, "to")}
 	}), 0, 3)
 	resources := []tenantmap.Key{known, echoed, tenantmap.ResourceKey(events.Twilio, "SM2")}
+	parents := []tenantmap.Key{tenantmap.ResourceKey(events.Twilio, "CA1"), tenantmap.ResourceKey(events.Twilio, "CA2")}
 	senders := []tenantmap.Key{number, number2}
 	people := []string{"", ann, bob}
 	var talks []tenantmap.Key
@@ -46,11 +47,14 @@ func world(t *rapid.T) (tenantmap.Evidence, tenantmap.Facts) {
 		Provider: events.Twilio, Signer: "AC1", ProviderID: "SM1", At: instant.Draw(t, "at"),
 		Resources: rapid.SliceOfDistinct(rapid.SampledFrom(resources), rapid.ID[tenantmap.Key]).Draw(t, "resources"),
 		Senders:   rapid.SliceOfDistinct(rapid.SampledFrom(senders), rapid.ID[tenantmap.Key]).Draw(t, "senders"),
-		Creates:   rapid.Bool().Draw(t, "creates"),
+		Event:     rapid.SampledFrom([]events.EventID{"e1", "e2"}).Draw(t, "event"),
+		Kind:      rapid.SampledFrom([]events.Kind{events.KindMessageStatus, events.KindMessage, events.KindCall, ""}).Draw(t, "kind"),
+		Parents:   rapid.SliceOfNDistinct(rapid.SampledFrom(parents), 0, 2, rapid.ID[tenantmap.Key]).Draw(t, "parents"),
+		Aged:      rapid.Bool().Draw(t, "aged"),
 		Person:    rapid.SampledFrom(people).Draw(t, "person"),
 	}
 	f := tenantmap.Facts{
-		Mappings: rapid.MapOf(rapid.SampledFrom(resources), rapid.Custom(func(t *rapid.T) tenantmap.Mapping {
+		Mappings: rapid.MapOf(rapid.SampledFrom(slices.Concat(resources, parents)), rapid.Custom(func(t *rapid.T) tenantmap.Mapping {
 			o := org.Draw(t, "org")
 			return tenantmap.Mapping{Org: o, Row: events.RowID(o), SentAt: maybe.Draw(t, "sent")}
 		})).Draw(t, "mappings"),
@@ -61,13 +65,15 @@ func world(t *rapid.T) (tenantmap.Evidence, tenantmap.Facts) {
 		Accounts: rapid.MapOf(rapid.Just(signer), rapid.Custom(func(t *rapid.T) tenantmap.Account {
 			return tenantmap.Account{Platform: rapid.OneOf(rapid.Just[[]tenantmap.Tenure](nil), tenures).Draw(t, "platform"), Orgs: tenures.Draw(t, "orgs")}
 		})).Draw(t, "accounts"),
+		Assigned: rapid.MapOfN(rapid.SampledFrom([]events.EventID{"e1", "e2"}), org, 0, 1).Draw(t, "assigned"),
 	}
 	return e, f
 }
 
 // Whatever is on record and whatever an event claims: it goes to an
 // organisation only if its signer could sign for that one, at the event's time
-// or at a time when something that the event names was sent.
+// or at a time when something that the event names was sent, or if an operator
+// says so.
 func TestProofEntitled(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
@@ -84,10 +90,23 @@ func TestProofEntitled(t *testing.T) {
 		require.NotEmpty(t, d.By)
 		a := f.Accounts[signer]
 		entitled := a.Entitled(d.Org, e.At)
-		for _, k := range e.Resources {
+		for _, k := range slices.Concat(e.Resources, e.Parents) {
 			if m, ok := f.Mappings[k]; ok && m.Org == d.Org && !m.SentAt.IsZero() {
 				entitled = entitled || a.Entitled(d.Org, m.SentAt)
 			}
+		}
+		if d.By == tenantmap.ByOperator {
+			entitled = f.Assigned[e.Event] == d.Org
+			named, own := 0, 0
+			for _, k := range e.Resources {
+				if m, ok := f.Mappings[k]; ok {
+					named++
+					if m.Org == d.Org {
+						own++
+					}
+				}
+			}
+			require.True(t, named == 0 || own > 0, "an operator cannot give away what is known")
 		}
 		require.True(t, entitled, "%+v", d)
 		for _, o := range tenantmap.Others(&e, &f, d.Org) {
@@ -118,7 +137,7 @@ func TestProofTheLastToWriteIsAnswered(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		e, f := world(t)
 		if rapid.Bool().Draw(t, "shared") { // seldom by chance
-			e.Creates, e.Person, e.Senders, f.Mappings = true, ann, []tenantmap.Key{number, number2}, nil
+			e.Kind, e.Parents, f.Assigned, e.Person, e.Senders, f.Mappings = events.KindMessage, nil, nil, ann, []tenantmap.Key{number, number2}, nil
 			f.Senders[number] = []tenantmap.Tenure{always(orgA), always(orgB)}
 			f.Accounts[signer] = tenantmap.Account{Platform: []tenantmap.Tenure{{}}}
 		}
@@ -192,7 +211,7 @@ func TestProofParkedWaitsForItsKeys(t *testing.T) {
 			return
 		}
 		awaited := map[tenantmap.Key]bool{}
-		for _, k := range e.Keys() {
+		for _, k := range e.Awaits(tenantmap.Resolve(&e, &f)) {
 			awaited[k] = true
 		}
 		_, later := world(t)
@@ -209,6 +228,11 @@ func TestProofParkedWaitsForItsKeys(t *testing.T) {
 		for k, c := range later.Conversations {
 			if !awaited[k] {
 				f.Conversations[k] = c
+			}
+		}
+		for k, a := range later.Accounts {
+			if !awaited[k] {
+				f.Accounts[k] = a
 			}
 		}
 		require.Equal(t, events.Parked, tenantmap.Resolve(&e, &f).Outcome)

@@ -1,6 +1,8 @@
 package tenantmap
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"waybill/internal/events"
@@ -14,12 +16,21 @@ type Decision struct {
 	Row     events.RowID
 	By      string // which evidence decided
 	Reason  string
+	// Detail tells an operator what was found, in words without personal data:
+	// which evidence names which organisation.
+	Detail string
+	// Enter: the event's ids are not all on record, and those of its kind are
+	// entered for Org and Row, as of SentAt, before it goes on.
+	Enter  bool
+	SentAt time.Time
 }
 
 // What decided.
 const (
+	ByOperator     = "operator"
 	ByResource     = "resource"
 	ByEcho         = "echo"
+	ByParent       = "parent"
 	BySender       = "sender"
 	ByConversation = "conversation"
 	ByAccount      = "account"
@@ -29,117 +40,233 @@ const (
 const (
 	ReasonNoMapping      = "no_mapping"          // parked: nothing on record names an organisation yet
 	ReasonNoConversation = "no_conversation"     // parked: of the organisations that share the sender none is known to have written to the person
-	ReasonNotEntitled    = "signer_not_entitled" // quarantined: the signer does not hold the organisation that the id belongs to
+	ReasonNotEntitled    = "signer_not_entitled" // quarantined: the signer does not hold the organisation that the evidence names
 	ReasonContradiction  = "contradiction"       // quarantined: two pieces of evidence name different organisations
 	ReasonUnclaimed      = "unclaimed"           // dead: parked for longer than WAYBILL_PARK_MAX_AGE
 )
 
-// Resolve decides from evidence and facts, in this order: a known resource id
-// if the signer is entitled to its organisation as of the time it was sent;
-// for events that create rows also who held the sender at the event's time,
-// and of several who wrote to the person last; then an account that belongs to
-// one organisation alone.
+// rule is one kind of evidence: it decides, or has nothing to say.
+type rule struct {
+	makes  bool // it may only tell whose a new row is
+	decide func(*Evidence, *Facts) (Decision, bool)
+}
+
+// rules are asked in this order; the first that has something to say decides.
+// What is held stays held whatever those behind it would say: a known id that
+// the signer may not touch is not saved by a number.
+var rules = []rule{
+	{false, byOperator},
+	{false, byID},
+	{false, byParent},
+	{true, bySender},
+	{true, byAccount},
+}
+
+// Resolve decides from evidence and facts: what an operator said of this event;
+// a known id of its resource, if the signer was entitled to its organisation
+// when it was sent; a known id of what it is a part of; and, for an event that
+// may make a row, who held the sender at the event's time, of several the one
+// that wrote to the person last, then an account of one organisation alone.
 func Resolve(e *Evidence, f *Facts) Decision {
-	account := f.Accounts[AccountKey(e.Provider, e.Signer)]
-	if d, ok := byResource(e, f, account); ok {
-		return d
-	}
-	if !e.Creates {
-		return Decision{Outcome: events.Parked, Reason: ReasonNoMapping}
-	}
-	if d, ok := bySender(e, f, account); ok {
-		return d
-	}
-	if org, ok := onlyOrg(account, e.At); ok {
-		return e.created(org, ByAccount)
+	mayMake := e.mayMake()
+	for _, r := range rules {
+		if r.makes && !mayMake {
+			continue
+		}
+		if d, ok := r.decide(e, f); ok {
+			if d.Outcome == "" {
+				d.Enter = PolicyOf(e.Kind).Enters && e.hasNewID(f)
+			}
+			return d
+		}
 	}
 	return Decision{Outcome: events.Parked, Reason: ReasonNoMapping}
 }
 
-func byResource(e *Evidence, f *Facts, account Account) (Decision, bool) {
-	var found Mapping
-	var by string
-	for _, k := range e.Resources {
-		m, ok := f.Mappings[k]
-		if !ok {
-			continue
-		}
-		if by != "" && (m.Org != found.Org || m.Row != found.Row) {
-			return quarantine(ReasonContradiction), true
-		}
-		// The provider's own id is named rather than the echo, and the earliest
-		// time counts: the order of the evidence decides nothing.
-		if by != ByResource {
-			by = ByResource
-			if k.Kind == KeyEcho {
-				by = ByEcho
-			}
-		}
-		if found.SentAt.IsZero() || !m.SentAt.IsZero() && m.SentAt.Before(found.SentAt) {
-			found.SentAt = m.SentAt
-		}
-		found.Org, found.Row = m.Org, m.Row
-	}
-	if by == "" {
-		return Decision{}, false
-	}
-	at := found.SentAt
-	if at.IsZero() {
-		at = e.At
-	}
-	if !account.Entitled(found.Org, at) {
-		return quarantine(ReasonNotEntitled), true
-	}
-	return Decision{Org: found.Org, Row: found.Row, By: by}, true
+// hasNewID tells whether the provider's id of the resource is not on record.
+func (e *Evidence) hasNewID(f *Facts) bool {
+	return slices.ContainsFunc(e.Resources, func(k Key) bool {
+		_, known := f.Mappings[k]
+		return k.Kind == KeyResource && !known
+	})
 }
 
-func bySender(e *Evidence, f *Facts, account Account) (Decision, bool) {
+// byOperator lets an operator settle what evidence left open or forbade. Even
+// so no id leaves the organisation that it belongs to.
+func byOperator(e *Evidence, f *Facts) (Decision, bool) {
+	org, ok := f.Assigned[e.Event]
+	if !ok {
+		return Decision{}, false
+	}
+	d := e.created(org, ByOperator)
+	c := e.claims(e.Resources, f)
+	if len(c) == 0 {
+		return d, true
+	}
+	for i := range c {
+		if c[i].Org == org {
+			d.Row, d.SentAt = c[i].Row, earliest(c)
+			return d, true
+		}
+	}
+	return quarantine(ReasonContradiction, append(c, claim{ByOperator, Mapping{Org: org}})), true
+}
+
+func byID(e *Evidence, f *Facts) (Decision, bool) {
+	c := e.claims(e.Resources, f)
+	if len(c) == 0 {
+		return Decision{}, false
+	}
+	for i := range c {
+		if c[i].Org != c[0].Org || c[i].Row != c[0].Row {
+			return quarantine(ReasonContradiction, c), true
+		}
+	}
+	return e.entitled(Decision{Org: c[0].Org, Row: c[0].Row, By: c[0].by, SentAt: earliest(c)}, f, c), true
+}
+
+// byParent lets a part make its row at once where the whole is known.
+func byParent(e *Evidence, f *Facts) (Decision, bool) {
+	c := e.claims(e.Parents, f)
+	if len(c) == 0 {
+		return Decision{}, false
+	}
+	for i := range c {
+		c[i].by = ByParent
+		if c[i].Org != c[0].Org {
+			return quarantine(ReasonContradiction, c), true
+		}
+	}
+	d := e.created(c[0].Org, ByParent)
+	d.SentAt = earliest(c)
+	return e.entitled(d, f, c), true
+}
+
+func bySender(e *Evidence, f *Facts) (Decision, bool) {
 	holders, known := holders(e, f)
 	if !known {
 		return Decision{}, false
 	}
-	var org events.OrgID
 	by := BySender
-	switch len(holders) {
-	case 0:
-		return quarantine(ReasonContradiction), true
-	case 1:
-		org = holders[0]
-	default:
-		last := lastToWrite(e, f, holders)
-		switch len(last) {
-		case 0:
+	if len(holders) > 1 {
+		holders, by = lastToWrite(e, f, holders), ByConversation
+		if len(holders) == 0 {
 			return Decision{Outcome: events.Parked, Reason: ReasonNoConversation}, true
-		case 1:
-			org, by = last[0], ByConversation
-		default:
-			return quarantine(ReasonContradiction), true
 		}
 	}
-	if !account.Entitled(org, e.At) {
-		return quarantine(ReasonNotEntitled), true
+	if len(holders) != 1 {
+		return quarantine(ReasonContradiction, e.heldBy(f)), true
 	}
-	return e.created(org, by), true
+	return e.entitled(e.created(holders[0], by), f, []claim{{by, Mapping{Org: holders[0]}}}), true
 }
 
-func onlyOrg(a Account, at time.Time) (events.OrgID, bool) {
+func byAccount(e *Evidence, f *Facts) (Decision, bool) {
+	account := f.Accounts[AccountKey(e.Provider, e.Signer)]
 	var org events.OrgID
-	for _, t := range a.Orgs {
-		if !t.Covers(at) {
+	for _, t := range account.Orgs {
+		if !t.Covers(e.At) {
 			continue
 		}
 		if org != "" && org != t.Org {
-			return "", false
+			return Decision{}, false
 		}
 		org = t.Org
 	}
-	return org, org != "" && len(a.Platform) == 0
+	if org == "" || len(account.Platform) > 0 {
+		return Decision{}, false
+	}
+	return e.created(org, ByAccount), true
 }
 
+// created is the decision to make a row: an event that comes before anything
+// else about its resource is as old as that.
 func (e *Evidence) created(org events.OrgID, by string) Decision {
-	return Decision{Org: org, Row: events.DeriveRowID(org, e.Provider, e.ProviderID), By: by}
+	return Decision{Org: org, Row: events.DeriveRowID(org, e.Provider, e.ProviderID), By: by, SentAt: e.At}
 }
 
-func quarantine(reason string) Decision {
-	return Decision{Outcome: events.Quarantined, Reason: reason}
+// entitled holds back a decision that the signer had no right to, as of the
+// time that it names, else the event's.
+func (e *Evidence) entitled(d Decision, f *Facts, c []claim) Decision {
+	at := d.SentAt
+	if at.IsZero() {
+		at = e.At
+	}
+	if !f.Accounts[AccountKey(e.Provider, e.Signer)].Entitled(d.Org, at) {
+		return quarantine(ReasonNotEntitled, c)
+	}
+	return d
+}
+
+// claim is one piece of evidence and what it names.
+type claim struct {
+	by string
+	Mapping
+}
+
+// claims returns what is on record under some ids, sorted: the order in which
+// a provider names them decides nothing. The provider's own id comes first.
+func (e *Evidence) claims(ids []Key, f *Facts) []claim {
+	var c []claim
+	for _, k := range ids {
+		m, ok := f.Mappings[k]
+		if !ok {
+			continue
+		}
+		by := ByResource
+		if k.Kind == KeyEcho {
+			by = ByEcho
+		}
+		c = append(c, claim{by, m})
+	}
+	slices.SortFunc(c, claim.compare)
+	return c
+}
+
+func (c claim) compare(o claim) int {
+	if c.by != o.by {
+		return -strings.Compare(c.by, o.by) // "resource" before "echo"
+	}
+	return strings.Compare(string(c.Org)+string(c.Row), string(o.Org)+string(o.Row))
+}
+
+// heldBy returns who held the event's senders at its time.
+func (e *Evidence) heldBy(f *Facts) []claim {
+	var c []claim
+	for _, k := range e.Senders {
+		for _, t := range f.Senders[k] {
+			if t.Covers(e.At) {
+				c = append(c, claim{BySender, Mapping{Org: t.Org}})
+			}
+		}
+	}
+	slices.SortFunc(c, claim.compare)
+	return slices.CompactFunc(c, func(a, b claim) bool { return a.compare(b) == 0 })
+}
+
+// earliest returns the earliest time at which what claims name was sent, zero
+// if none is known.
+func earliest(c []claim) time.Time {
+	var at time.Time
+	for i := range c {
+		if t := c[i].SentAt; at.IsZero() || !t.IsZero() && t.Before(at) {
+			at = t
+		}
+	}
+	return at
+}
+
+// maxClaims bounds the detail of a held event.
+const maxClaims = 8
+
+// quarantine holds an event for what claims name: "resource=<org>/<row> echo=<org>/<row>".
+func quarantine(reason string, c []claim) Decision {
+	words := make([]string, 0, len(c))
+	for i := range c[:min(len(c), maxClaims)] {
+		word := c[i].by + "=" + string(c[i].Org)
+		if c[i].Row != "" {
+			word += "/" + string(c[i].Row)
+		}
+		words = append(words, word)
+	}
+	return Decision{Outcome: events.Quarantined, Reason: reason, Detail: strings.Join(words, " ")}
 }

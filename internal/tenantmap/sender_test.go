@@ -45,18 +45,6 @@ func FuzzNormaliseSender(f *testing.F) {
 	})
 }
 
-func TestCache(t *testing.T) {
-	t.Parallel()
-	c := tenantmap.NewCache(1 << 20)
-	_, ok := c.Get(known)
-	require.False(t, ok)
-	want := tenantmap.Mapping{Org: orgA, Row: rowA, SentAt: noon}
-	c.Put(known, want)
-	got, ok := c.Get(known)
-	require.True(t, ok)
-	require.Equal(t, want, got)
-}
-
 func TestSendKeys(t *testing.T) {
 	t.Parallel()
 	s := tenantmap.Send{Org: orgA}

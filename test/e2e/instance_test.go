@@ -62,7 +62,7 @@ func (i *instance) start() error {
 	options := app.DevOptions{
 		DataDir: i.dir, Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0", Seed: true,
 		Progress: func(string) {}, Log: slog.New(slog.DiscardHandler),
-		Config: app.DevConfig{Router: router.Config{ParkMaxAge: time.Hour, CacheBytes: 1 << 20}},
+		Config: app.DevConfig{Router: router.Config{ParkMaxAge: time.Hour, AdoptAfter: 15 * time.Minute, MaxParked: 1000, CacheBytes: 1 << 20}},
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ready, ended := make(chan app.Ready, 1), make(chan error, 1)

@@ -241,7 +241,7 @@ func (q *Queries) PickHeld(ctx context.Context, arg PickHeldParams) ([]PickHeldR
 }
 
 const setReady = `-- name: SetReady :exec
-UPDATE held_events SET ready = true, retry_at = NULL WHERE event_id = ANY($1::text[])
+UPDATE held_events SET ready = true, ready_at = now(), retry_at = NULL WHERE event_id = ANY($1::text[])
 `
 
 // SetReady has held events processed anew.

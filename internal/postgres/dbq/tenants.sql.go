@@ -451,7 +451,7 @@ func (q *Queries) ListTokens(ctx context.Context, arg ListTokensParams) ([]ListT
 }
 
 const releaseKey = `-- name: ReleaseKey :execrows
-UPDATE held_events SET ready = true, retry_at = NULL
+UPDATE held_events SET ready = true, ready_at = now(), retry_at = NULL
 WHERE NOT ready AND event_id IN (SELECT k.event_id FROM held_keys k WHERE k.key = $1)
 `
 

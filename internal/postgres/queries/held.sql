@@ -40,7 +40,7 @@ ORDER BY h.event_id LIMIT @most FOR UPDATE OF h;
 
 -- name: SetReady :exec
 -- SetReady has held events processed anew.
-UPDATE held_events SET ready = true, retry_at = NULL WHERE event_id = ANY(@ids::text[]);
+UPDATE held_events SET ready = true, ready_at = now(), retry_at = NULL WHERE event_id = ANY(@ids::text[]);
 
 -- name: FinishDismissed :exec
 -- FinishDismissed gives events that have no final outcome yet one: ignored.

@@ -17,7 +17,7 @@ INSERT INTO tenant_map (key) VALUES (@key) ON CONFLICT (key) DO UPDATE SET recor
 
 -- name: ReleaseKey :execrows
 -- ReleaseKey sets ready what is held for a key.
-UPDATE held_events SET ready = true, retry_at = NULL
+UPDATE held_events SET ready = true, ready_at = now(), retry_at = NULL
 WHERE NOT ready AND event_id IN (SELECT k.event_id FROM held_keys k WHERE k.key = @key);
 
 -- name: InsertAccount :exec

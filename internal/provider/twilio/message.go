@@ -73,7 +73,7 @@ func parseInbound(raw *events.Raw, in *reader) (provider.Parsed, error) {
 	m.OptOutType = in.optOutType()
 
 	p := provider.Parsed{Evidence: evidence(raw, &m, m.To, m.Service)}
-	p.Evidence.Creates, p.Evidence.Person = true, tenantmap.NormaliseSender(m.From)
+	p.Evidence.Person = tenantmap.NormaliseSender(m.From)
 	if m.ProviderID != "" {
 		p.EventID = events.NewEventID(events.Twilio, raw.Signer, raw.Kind, m.ProviderID)
 	}

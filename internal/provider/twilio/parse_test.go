@@ -59,7 +59,7 @@ func TestParseInbound(t *testing.T) {
 	want := provider.Parsed{
 		EventID: events.EventID(eventPrefix + "message.received/" + sid),
 		Evidence: tenantmap.Evidence{
-			Provider: events.Twilio, Signer: account, ProviderID: sid, At: received, Creates: true, Person: "whatsapp:+15550100002",
+			Provider: events.Twilio, Signer: account, ProviderID: sid, At: received, Person: "whatsapp:+15550100002",
 			Resources: []tenantmap.Key{tenantmap.ResourceKey(events.Twilio, sid)},
 			Senders:   []tenantmap.Key{tenantmap.SenderKey("whatsapp:+15550100001"), tenantmap.SenderKey(service)},
 		},
@@ -235,7 +235,6 @@ func TestUnusableInbound(t *testing.T) {
 		p, err := parse(t, events.KindMessage, inboundURI, b)
 		require.Equal(t, reason, fault.ReasonOf(err))
 		require.Equal(t, eventPrefix+"message.received/"+messageID, string(p.EventID))
-		require.True(t, p.Evidence.Creates)
 	}
 	p, err := parse(t, events.KindMessage, inboundURI, body(media(40)...))
 	require.NoError(t, err)

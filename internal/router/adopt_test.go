@@ -1,0 +1,67 @@
+package router_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"waybill/internal/events"
+	"waybill/internal/router"
+)
+
+// A status without a send record waits for one, and then makes its row for the
+// one organisation that its account signs for; one whose account is everybody's
+// goes on waiting.
+func TestAMessageThatNobodyRecordedIsAdopted(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, func(o *router.Options) { o.Config.AdoptAfter = 1500 * time.Millisecond })
+	everybody := "AC0000000000000000000000000000000c"
+	g.exec("INSERT INTO accounts (id, provider, name, platform) VALUES (gen_random_uuid(), 'twilio', $1, true)", everybody)
+	began := time.Now()
+	g.publish(status(g.signA, 1, "sent"), status(everybody, 2, "sent"))
+	g.held(events.Parked, "no_mapping", "no_mapping")
+	m := next(g, g.messages)
+	require.GreaterOrEqual(t, time.Since(began), 1500*time.Millisecond)
+	require.Equal(t, []any{g.orgA, events.DeriveRowID(g.orgA, events.Twilio, sid(1)), "account"}, []any{m.Org, m.Row, m.ResolvedBy})
+	g.publish(status(g.signA, 1, "delivered"))
+	m = next(g, g.messages)
+	require.Equal(t, "resource", m.ResolvedBy, "its id is on record at once")
+	g.held(events.Parked, "no_mapping")
+
+	send := g.send(g.orgB, 2)
+	g.publish(send)
+	require.Equal(t, events.KindSend, next(g, g.messages).Kind)
+	m = next(g, g.messages)
+	require.Equal(t, g.orgB, m.Org)
+	require.Equal(t, "resource", m.ResolvedBy)
+}
+
+// Beyond the cap an event keeps only where its request lies, and is released
+// all the same.
+func TestAboveTheCapTheRequestStaysInKafka(t *testing.T) {
+	t.Parallel()
+	g := newRig(t, func(o *router.Options) { o.Config.MaxParked = 2 })
+	for n := range 5 {
+		g.publish(status(g.signA, n, "sent"))
+	}
+	g.held(events.Parked, "no_mapping", "no_mapping", "no_mapping", "no_mapping", "no_mapping")
+	var kept int
+	require.NoError(t, g.owner.QueryRow(t.Context(), "SELECT count(record) FROM held_events").Scan(&kept))
+	require.Equal(t, 2, kept)
+	require.Equal(t, 3, g.counter("waybill_router_park_capped_total"))
+	g.publish(status(g.signB, 9, "sent"))
+	for n := range 5 {
+		g.publish(g.send(g.orgA, n))
+	}
+	g.publish(g.send(g.orgB, 9))
+	seen := map[string]int{}
+	for range 12 {
+		m := next(g, g.messages)
+		if m.Kind == events.KindMessageStatus {
+			seen[m.ProviderID]++
+		}
+	}
+	require.Len(t, seen, 6)
+	g.held(events.Parked)
+}

@@ -1,0 +1,31 @@
+package router
+
+import (
+	"context"
+	"time"
+)
+
+// confirmEvery is how soon a change of accounts and senders is noticed. It is
+// far below the five seconds by which a move lies ahead.
+const confirmEvery = 250 * time.Millisecond
+
+// confirm keeps telling the cache which version of accounts and senders is in
+// force. It asks the database and not the config topic: that one is only as
+// fresh as whichever router publishes it, and says nothing while nobody does.
+func (r *Router) confirm(ctx context.Context) error {
+	tick := time.NewTicker(confirmEvery)
+	defer tick.Stop()
+	for {
+		asked := r.Now()
+		if version, err := r.Feed.Version(ctx); err == nil {
+			r.cache.Confirm(version, asked)
+		} else if ctx.Err() == nil {
+			r.Log.Warn("the version of accounts and senders cannot be read, they are looked up each time", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

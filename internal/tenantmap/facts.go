@@ -1,0 +1,73 @@
+package tenantmap
+
+import (
+	"time"
+
+	"waybill/internal/events"
+)
+
+// Mapping is a resource on record.
+type Mapping struct {
+	Org    events.OrgID
+	Row    events.RowID
+	SentAt time.Time // zero if not known
+}
+
+// Tenure is a time during which something belonged to an organisation: From
+// inclusive, To exclusive. A zero From is the beginning, a zero To is open.
+type Tenure struct {
+	Org      events.OrgID
+	From, To time.Time
+	Shared   bool // a sender that others may hold at the same time
+}
+
+// Covers tells whether t lies in the tenure.
+func (t Tenure) Covers(at time.Time) bool {
+	return !at.Before(t.From) && (t.To.IsZero() || at.Before(t.To))
+}
+
+// Account is what an account may sign for: every organisation, or those that
+// held it at a time.
+type Account struct {
+	Platform []Tenure // when it could sign for every organisation; Org is empty
+	Orgs     []Tenure
+}
+
+// Entitled tells whether the account could sign for an organisation at a time.
+func (a Account) Entitled(org events.OrgID, at time.Time) bool {
+	for _, t := range a.Platform {
+		if t.Covers(at) {
+			return true
+		}
+	}
+	for _, t := range a.Orgs {
+		if t.Org == org && t.Covers(at) {
+			return true
+		}
+	}
+	return false
+}
+
+// Conversation is when an organisation last wrote to a person from a sender.
+type Conversation struct {
+	Org  events.OrgID
+	Last time.Time
+}
+
+// Facts are the records about the keys of a batch. A key that is absent is not
+// on record.
+type Facts struct {
+	Mappings      map[Key]Mapping
+	Senders       map[Key][]Tenure
+	Conversations map[Key][]Conversation // of shared senders alone; one of each organisation
+	Accounts      map[Key]Account
+	Assigned      map[events.EventID]events.OrgID // what operators decided; looked up for what would be held
+}
+
+// NewFacts returns facts that hold nothing yet.
+func NewFacts() Facts {
+	return Facts{
+		Mappings: map[Key]Mapping{}, Senders: map[Key][]Tenure{},
+		Conversations: map[Key][]Conversation{}, Accounts: map[Key]Account{},
+	}
+}
