@@ -18,3 +18,9 @@ GRANT UPDATE (ready_at) ON held_events TO waybill_operator;
 
 CREATE TRIGGER account_orgs_changed AFTER INSERT OR UPDATE OR DELETE ON account_orgs
   FOR EACH STATEMENT EXECUTE FUNCTION bump_config_version();
+
+-- The last time at which an organisation wrote does not tell whom an answer
+-- concerns that is decided after the next one. A router of the version before
+-- writes the last alone; readers take both.
+ALTER TABLE conversations ADD COLUMN outbound_at timestamptz[] NOT NULL DEFAULT '{}';
+GRANT UPDATE (outbound_at) ON conversations TO waybill_router;

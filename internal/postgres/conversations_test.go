@@ -130,8 +130,25 @@ func TestAConversationIsTheLastSendFromASharedSender(t *testing.T) {
 	facts, err := routing.Lookup(t.Context(), []tenantmap.Key{k, other})
 	require.NoError(t, err)
 	require.Len(t, facts.Conversations, 1)
-	require.ElementsMatch(t, []tenantmap.Conversation{{Org: w.orgA, Last: want[0].Last}, {Org: w.orgB, Last: want[1].Last}}, facts.Conversations[k])
+	require.ElementsMatch(t, []tenantmap.Conversation{
+		{Org: w.orgA, Times: []time.Time{noon.Add(time.Second), noon, noon.Add(-time.Second)}}, {Org: w.orgB, Times: []time.Time{noon.Add(time.Minute)}},
+	}, facts.Conversations[k])
 	require.Empty(t, facts.Mappings)
+
+	for i := range 2 * tenantmap.KeptTimes {
+		record("", w.outbound(w.orgA, 20+i, shared, ann, noon.Add(-time.Duration(i)*time.Hour)))
+	}
+	// A router of the version before writes the last time alone.
+	w.exec(t, "UPDATE conversations SET last_outbound_at = $1 WHERE org_id = $2 AND person = $3", noon.Add(time.Hour), w.orgA, ann)
+	facts, err = routing.Lookup(t.Context(), []tenantmap.Key{k})
+	require.NoError(t, err)
+	kept := map[events.OrgID][]time.Time{}
+	for _, c := range facts.Conversations[k] {
+		kept[c.Org] = c.Times
+	}
+	require.Len(t, kept[w.orgA], tenantmap.KeptTimes+1)
+	require.Equal(t, []time.Time{noon.Add(time.Hour), noon.Add(time.Second), noon}, kept[w.orgA][:3])
+	require.Equal(t, []time.Time{noon.Add(time.Minute)}, kept[w.orgB])
 }
 
 func TestAnAnswerWaitsForTheLastWordOfItsConversation(t *testing.T) {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -28,9 +29,9 @@ const (
 	selectSenders  = `SELECT value, org_id, lower(valid), upper(valid), shared FROM senders WHERE value = ANY($1)`
 	// By key, one after the other: a plan for a table without statistics reads it all.
 	selectConversations = `
-		SELECT c.sender, c.person, c.org_id, c.last_outbound_at FROM unnest($1::text[], $2::text[]) AS k(sender, person)
+		SELECT c.sender, c.person, c.org_id, c.outbound_at || c.last_outbound_at FROM unnest($1::text[], $2::text[]) AS k(sender, person)
 		CROSS JOIN LATERAL (
-			SELECT sender, person, org_id, last_outbound_at FROM conversations WHERE sender = k.sender AND person = k.person OFFSET 0) c`
+			SELECT sender, person, org_id, last_outbound_at, outbound_at FROM conversations WHERE sender = k.sender AND person = k.person OFFSET 0) c`
 	selectAccounts = `
 		SELECT a.provider, a.name, a.platform, a.removed_at, o.org_id, lower(o.valid), upper(o.valid)
 		FROM accounts a LEFT JOIN account_orgs o ON o.account_id = a.id
@@ -92,11 +93,11 @@ func lookup(ctx context.Context, q querier, keys []tenantmap.Key) (tenantmap.Fac
 	if len(talkers) > 0 {
 		b.Queue(selectConversations, talkers, people).Query(func(rows pgx.Rows) error {
 			var sender, person string
-			var c tenantmap.Conversation
-			_, err := pgx.ForEachRow(rows, []any{&sender, &person, &c.Org, &c.Last}, func() error {
+			var org events.OrgID
+			var times []time.Time
+			_, err := pgx.ForEachRow(rows, []any{&sender, &person, &org, &times}, func() error {
 				if k, ok := tenantmap.ConversationKey(sender, person); ok {
-					c.Last = c.Last.UTC()
-					f.Conversations[k] = append(f.Conversations[k], c)
+					f.Conversations[k] = append(f.Conversations[k], tenantmap.Conversation{Org: org, Times: newestFirst(times)})
 				}
 				return nil
 			})
@@ -128,6 +129,18 @@ func lookup(ctx context.Context, q querier, keys []tenantmap.Key) (tenantmap.Fac
 		return f, nil
 	}
 	return f, q.SendBatch(ctx, b).Close()
+}
+
+// newestFirst returns distinct times of a conversation. The list may lack the
+// last one, which is kept beside it as well: a router of the version before
+// writes that alone.
+func newestFirst(times []time.Time) []time.Time {
+	out := make([]time.Time, len(times))
+	for i, t := range times {
+		out[i] = t.UTC()
+	}
+	slices.SortFunc(out, func(a, b time.Time) int { return b.Compare(a) })
+	return slices.CompactFunc(out, time.Time.Equal)
 }
 
 func tenure(org events.OrgID, from, to *time.Time) tenantmap.Tenure {

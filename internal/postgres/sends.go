@@ -214,13 +214,17 @@ func (m *mappings) write(ctx context.Context, tx pgx.Tx) (ready int64, err error
 	return tag.RowsAffected(), nil
 }
 
-// upsertConversations never goes back: sends are recorded in any order.
+// upsertConversations keeps the newest times, in whatever order sends are
+// recorded.
 const upsertConversations = `
-	INSERT INTO conversations AS c (sender, person, org_id, last_outbound_at)
-	SELECT s, p, o, max(t) FROM unnest($1::text[], $2::text[], $3::uuid[], $4::timestamptz[]) AS u(s, p, o, t)
+	INSERT INTO conversations AS c (sender, person, org_id, last_outbound_at, outbound_at)
+	SELECT s, p, o, max(t), (array_agg(DISTINCT t ORDER BY t DESC))[1:$5::int]
+	FROM unnest($1::text[], $2::text[], $3::uuid[], $4::timestamptz[]) AS u(s, p, o, t)
 	GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-	ON CONFLICT (sender, person, org_id) DO UPDATE SET last_outbound_at = excluded.last_outbound_at
-	WHERE c.last_outbound_at < excluded.last_outbound_at`
+	ON CONFLICT (sender, person, org_id) DO UPDATE SET
+		last_outbound_at = greatest(c.last_outbound_at, excluded.last_outbound_at),
+		outbound_at = ARRAY(SELECT DISTINCT t FROM unnest(c.outbound_at || c.last_outbound_at || excluded.outbound_at) AS t ORDER BY t DESC LIMIT $5)
+	WHERE NOT excluded.outbound_at <@ c.outbound_at`
 
 // writeConversations says who wrote last to whom, and finds what the person
 // asked of the sender. The keys are locked by now.
@@ -233,7 +237,7 @@ func (m *mappings) writeConversations(ctx context.Context, tx pgx.Tx) error {
 	for i, t := range m.talks {
 		senders[i], people[i], orgs[i], at[i] = t.send.Sender, t.send.Person, string(t.send.Org), t.send.SentAt
 	}
-	if _, err := tx.Exec(ctx, upsertConversations, senders, people, orgs, at); err != nil {
+	if _, err := tx.Exec(ctx, upsertConversations, senders, people, orgs, at, tenantmap.KeptTimes); err != nil {
 		return err
 	}
 	asked, err := readRequests(ctx, tx, senders, people)

@@ -16,10 +16,7 @@ func (r *Router) confirm(ctx context.Context) error {
 	tick := time.NewTicker(confirmEvery)
 	defer tick.Stop()
 	for {
-		asked := r.Now()
-		if version, err := r.Feed.Version(ctx); err == nil {
-			r.cache.Confirm(version, asked)
-		} else if ctx.Err() == nil {
+		if err := r.Confirm(ctx); err != nil && ctx.Err() == nil {
 			r.Log.Warn("the version of accounts and senders cannot be read, they are looked up each time", "error", err)
 		}
 		select {
@@ -28,4 +25,14 @@ func (r *Router) confirm(ctx context.Context) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// Confirm tells the cache once which version is in force.
+func (r *Router) Confirm(ctx context.Context) error {
+	asked := r.Now()
+	version, err := r.Feed.Version(ctx)
+	if err == nil {
+		r.cache.Confirm(version, asked)
+	}
+	return err
 }

@@ -29,7 +29,7 @@ func (r *Router) release(ctx context.Context) error {
 	tick := time.NewTicker(releaseEvery)
 	defer tick.Stop()
 	for {
-		n, err := r.releaseOnce(ctx)
+		n, err := r.Release(ctx)
 		if err != nil && ctx.Err() == nil {
 			r.Log.Warn("releasing held events failed, will be tried again", "error", err)
 		}
@@ -45,7 +45,9 @@ func (r *Router) release(ctx context.Context) error {
 	}
 }
 
-func (r *Router) releaseOnce(ctx context.Context) (int, error) {
+// Release publishes up to a batch of ready events anew, and returns how many
+// were claimed.
+func (r *Router) Release(ctx context.Context) (int, error) {
 	token, claims, err := r.Store.ClaimReady(ctx, releaseBatch, releaseLease)
 	if err != nil || len(claims) == 0 {
 		return 0, err
@@ -126,7 +128,7 @@ func (r *Router) sweep(ctx context.Context) error {
 	defer tick.Stop()
 	var swept time.Time
 	for {
-		err := r.retryDue(ctx)
+		err := r.RetryDue(ctx)
 		if now := r.Now(); err == nil && now.Sub(swept) >= sweepEvery {
 			swept = now
 			err = r.sweepOnce(ctx)
@@ -142,7 +144,8 @@ func (r *Router) sweep(ctx context.Context) error {
 	}
 }
 
-func (r *Router) retryDue(ctx context.Context) error {
+// RetryDue sets events ready whose time to be tried again has come, some.
+func (r *Router) RetryDue(ctx context.Context) error {
 	n, err := r.Store.RetryDue(ctx, r.Now())
 	r.wake(n)
 	return err

@@ -48,10 +48,26 @@ func (a Account) Entitled(org events.OrgID, at time.Time) bool {
 	return false
 }
 
-// Conversation is when an organisation last wrote to a person from a sender.
+// Conversation is when an organisation wrote to a person from a sender: the
+// last KeptTimes times, the newest first. The last alone would not do: what is
+// answered may be decided after the organisation has written again.
 type Conversation struct {
-	Org  events.OrgID
-	Last time.Time
+	Org   events.OrgID
+	Times []time.Time
+}
+
+// KeptTimes is how many times a conversation keeps.
+const KeptTimes = 16
+
+// lastUntil returns when the organisation wrote last, up to t. Sure is false if
+// it may have written before all that is kept.
+func (c *Conversation) lastUntil(t time.Time) (at time.Time, sure bool) {
+	for _, at := range c.Times {
+		if !at.After(t) {
+			return at, true
+		}
+	}
+	return time.Time{}, len(c.Times) < KeptTimes
 }
 
 // Facts are the records about the keys of a batch. A key that is absent is not

@@ -60,7 +60,9 @@ func world(t *rapid.T) (tenantmap.Evidence, tenantmap.Facts) {
 		})).Draw(t, "mappings"),
 		Senders: rapid.MapOf(rapid.SampledFrom(senders), tenures).Draw(t, "holders"),
 		Conversations: rapid.MapOf(rapid.SampledFrom(talks), rapid.SliceOfNDistinct(rapid.Custom(func(t *rapid.T) tenantmap.Conversation {
-			return tenantmap.Conversation{Org: org.Draw(t, "org"), Last: instant.Draw(t, "last")}
+			times := rapid.SliceOfNDistinct(instant, 1, 3, rapid.ID[time.Time]).Draw(t, "times")
+			slices.SortFunc(times, func(a, b time.Time) int { return b.Compare(a) })
+			return tenantmap.Conversation{Org: org.Draw(t, "org"), Times: times}
 		}), 0, 2, func(c tenantmap.Conversation) events.OrgID { return c.Org })).Draw(t, "conversations"),
 		Accounts: rapid.MapOf(rapid.Just(signer), rapid.Custom(func(t *rapid.T) tenantmap.Account {
 			return tenantmap.Account{Platform: rapid.OneOf(rapid.Just[[]tenantmap.Tenure](nil), tenures).Draw(t, "platform"), Orgs: tenures.Draw(t, "orgs")}
@@ -166,8 +168,10 @@ func TestProofTheLastToWriteIsAnswered(t *testing.T) {
 			for _, s := range e.Senders {
 				k, _ := tenantmap.ConversationKey(s.Value, e.Person)
 				for _, c := range f.Conversations[k] {
-					if c.Org == org && !c.Last.After(e.At) && c.Last.After(newest) {
-						newest = c.Last
+					for _, at := range c.Times {
+						if c.Org == org && !at.After(e.At) && at.After(newest) {
+							newest = at
+						}
 					}
 				}
 			}

@@ -1,6 +1,7 @@
 package tenantmap_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -59,7 +60,7 @@ func both(talked ...tenantmap.Conversation) tenantmap.Facts {
 }
 
 func wroteAt(org events.OrgID, at time.Time) tenantmap.Conversation {
-	return tenantmap.Conversation{Org: org, Last: at}
+	return tenantmap.Conversation{Org: org, Times: []time.Time{at}}
 }
 
 // fromAnn is a message that Ann wrote to one of our numbers.
@@ -250,6 +251,18 @@ func TestResolve(t *testing.T) {
 		},
 		{
 			"2: and not by more", fromAnn(), both(wroteAt(orgB, noon.Add(5*time.Second+time.Millisecond))), silent,
+		},
+		{
+			"2: shared, the one that is answered wrote again before that is decided", fromAnn(), both(
+				tenantmap.Conversation{Org: orgA, Times: []time.Time{after, before.Add(time.Second)}}, wroteAt(orgB, before),
+			),
+			created(orgA, tenantmap.ByConversation),
+		},
+		{
+			"2: shared, one wrote so often since that nobody can tell any more", fromAnn(), both(
+				tenantmap.Conversation{Org: orgA, Times: slices.Repeat([]time.Time{after}, tenantmap.KeptTimes)}, wroteAt(orgB, before),
+			),
+			contradiction,
 		},
 		{
 			"2: 90 days later", fromAnn(), both(wroteAt(orgA, noon.Add(-lasts))), created(orgA, tenantmap.ByConversation),

@@ -41,16 +41,20 @@ func holders(e *Evidence, f *Facts) (orgs []events.OrgID, known bool) {
 
 // lastToWrite returns which of the organisations wrote last to the event's
 // person from one of its senders, before the event and not too long ago. None
-// means nobody did; several did at the same moment.
+// means nobody did; several did at the same moment, or nobody can tell any more.
 func lastToWrite(e *Evidence, f *Facts, among []events.OrgID) (orgs []events.OrgID) {
 	var newest time.Time
 	for _, k := range e.Conversations() {
 		for _, c := range f.Conversations[k] {
+			at, sure := c.lastUntil(e.At.Add(clockSkew))
 			switch {
-			case c.Last.After(e.At.Add(clockSkew)), c.Last.Before(e.At.Add(-conversationLasts)), !slices.Contains(among, c.Org):
-			case c.Last.After(newest):
-				newest, orgs = c.Last, []events.OrgID{c.Org}
-			case c.Last.Equal(newest) && !slices.Contains(orgs, c.Org):
+			case !slices.Contains(among, c.Org):
+			case !sure:
+				return among
+			case at.IsZero(), at.Before(e.At.Add(-conversationLasts)):
+			case at.After(newest):
+				newest, orgs = at, []events.OrgID{c.Org}
+			case at.Equal(newest) && !slices.Contains(orgs, c.Org):
 				orgs = append(orgs, c.Org)
 			}
 		}
