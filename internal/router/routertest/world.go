@@ -141,24 +141,18 @@ func (w *world) judge(e *event, b *book, now time.Time) verdict {
 
 // answered says whom an answer to a shared number goes to.
 func (w *world) answered(e *event, holders []events.OrgID, made func(events.OrgID, string) verdict) verdict {
-	last := map[events.OrgID]time.Time{}
-	for _, m := range w.written {
-		if m.sender == e.number && m.person == e.person && m.at.After(last[m.org]) {
-			last[m.org] = m.at
-		}
-	}
 	var newest time.Time
 	var who []events.OrgID
-	for _, org := range holders {
-		at, ok := last[org]
-		if !ok || at.After(e.at.Add(5*time.Second)) || at.Before(e.at.Add(-90*24*time.Hour)) {
+	for _, m := range w.written {
+		early, late := e.at.Add(-90*24*time.Hour), e.at.Add(5*time.Second)
+		if m.sender != e.number || m.person != e.person || m.at.Before(early) || m.at.After(late) || !slices.Contains(holders, m.org) {
 			continue
 		}
-		if at.After(newest) {
-			newest, who = at, nil
+		if m.at.After(newest) {
+			newest, who = m.at, nil
 		}
-		if at.Equal(newest) {
-			who = append(who, org)
+		if m.at.Equal(newest) && !slices.Contains(who, m.org) {
+			who = append(who, m.org)
 		}
 	}
 	switch len(who) {
