@@ -179,26 +179,28 @@ type reading struct {
 }
 
 // remember takes what memory knows of the keys of one event, and notes the
-// others. That an id was absent a moment ago counts only where the event will
-// be held for it, and so looked up once more.
+// others. That ids were absent a moment ago counts only where the event will be
+// held for it, and so looked up once more: not where another of its ids is
+// known, or where it may make its row.
 func (r *reading) remember(e *Evidence) {
 	var absent []Key
-	unknown := e.mayMake()
+	unsure := e.mayMake()
 	for _, k := range e.Keys() {
 		known, ok := r.cache.otter.GetIfPresent(k)
 		switch {
 		case k.Kind == KeyConversation:
 		case !ok, !r.usable(&known):
 			r.asked[k] = struct{}{}
-			unknown = unknown || k.isID()
+			unsure = unsure || k.isID()
 		case k.isID() && known.org == nil:
 			absent = append(absent, k)
 		default:
+			unsure = unsure || k.isID()
 			known.addTo(&r.facts, k)
 			r.hits++
 		}
 	}
-	if !unknown {
+	if !unsure {
 		r.hits += int64(len(absent))
 		return
 	}

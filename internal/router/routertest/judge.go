@@ -26,7 +26,7 @@ func (p *play) handle(topic string, batch []events.Record) bool {
 			expected[i] = []verdict{p.world.record(p.sends[receipt])}
 		}
 	}
-	partition, err := p.router.Open(context.Background(), bus.Assignment{Topic: topic})
+	partition, err := p.any().Open(context.Background(), bus.Assignment{Topic: topic})
 	require.NoError(p.t, err)
 	if err := partition.Handle(context.Background(), batch); err != nil {
 		require.True(p.t, p.log.failed, "%v", err)
@@ -113,10 +113,13 @@ func (p *play) describe(r events.ReceiptID) string {
 func (p *play) settle() {
 	ctx := context.Background()
 	for rest := 0; rest < 2; {
-		require.NoError(p.t, p.router.Confirm(ctx))
-		require.NoError(p.t, p.router.RetryDue(ctx))
+		r := p.any()
+		for _, other := range p.routers {
+			require.NoError(p.t, other.Confirm(ctx))
+		}
+		require.NoError(p.t, r.RetryDue(ctx))
 		p.b.EndLeases()
-		n, err := p.router.Release(ctx)
+		n, err := r.Release(ctx)
 		require.NoError(p.t, err)
 		for _, topic := range []string{events.TopicSends, events.TopicRawTwilio} {
 			for all := p.log.records[topic]; p.read[topic] < len(all); p.read[topic]++ {

@@ -41,15 +41,15 @@ var start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // play is a story under way.
 type play struct {
-	t      *rapid.T
-	name   string
-	b      Backend
-	told   *Told
-	now    time.Time
-	world  world
-	router *router.Router
-	log    *broker
-	read   map[string]int // offsets of raw and sends topic
+	t       *rapid.T
+	name    string
+	b       Backend
+	told    *Told
+	now     time.Time
+	world   world
+	routers [2]*router.Router
+	log     *broker
+	read    map[string]int // offsets of raw and sends topic
 
 	orgs     []events.OrgID
 	accounts []string
@@ -126,7 +126,9 @@ func newPlay(t *rapid.T, name string, b Backend, told *Told) *play {
 	p.setSender(1, span{org: p.orgs[1]})
 	p.world.shared[p.numbers[2]] = true
 	p.setSender(2, span{org: p.orgs[0]}, span{org: p.orgs[1]})
-	p.begin()
+	for i := range p.routers {
+		p.begin(i)
+	}
 	return p
 }
 
@@ -142,15 +144,19 @@ func (p *play) serialOf(n int) uint64 {
 	return h<<8>>8 + uint64(n) //nolint:gosec // small
 }
 
+// any is one of the routers.
+func (p *play) any() *router.Router { return p.routers[rapid.IntRange(0, 1).Draw(p.t, "router")] }
+
 // begin starts a router that knows nothing.
-func (p *play) begin() {
-	p.router = router.New(router.Options{
+func (p *play) begin(i int) {
+	p.routers[i] = router.New(router.Options{
 		Config: router.Config{
 			ParkMaxAge: 72 * time.Hour, AdoptAfter: adoptAfter, CacheBytes: 1 << 20, MaxParked: rapid.SampledFrom([]int{0, 2, 1000}).Draw(p.t, "cap"),
 		},
 		Parsers: []provider.Parser{twilio.Parser{}}, Store: p.b, Positions: offsets{}, Feed: feed{p.b}, Publisher: p.log, Follower: p.log,
 		Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Health: obs.NewHealth(), Now: func() time.Time { return p.now },
 	})
+	require.NoError(p.t, p.routers[i].Confirm(context.Background()))
 }
 
 func (p *play) setAccount(i int, platform bool, spans ...span) {
@@ -190,11 +196,11 @@ func (p *play) step() {
 	case 12:
 		p.adopt()
 	case 13:
-		require.NoError(p.t, p.router.Confirm(context.Background()))
+		require.NoError(p.t, p.any().Confirm(context.Background()))
 	case 14:
 		p.replay()
 	case 15:
-		p.begin()
+		p.begin(rapid.IntRange(0, 1).Draw(p.t, "dies"))
 		p.told.Deaths++
 	case 16:
 		p.release()
@@ -337,9 +343,10 @@ func (p *play) replay() {
 
 // release takes a turn at what is ready, which may fail.
 func (p *play) release() {
-	require.NoError(p.t, p.router.RetryDue(context.Background()))
+	r := p.any()
+	require.NoError(p.t, r.RetryDue(context.Background()))
 	p.log.failing = rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(p.t, "failing")
-	if _, err := p.router.Release(context.Background()); err != nil {
+	if _, err := r.Release(context.Background()); err != nil {
 		require.True(p.t, p.log.failed, "%v", err)
 		p.told.Failures++
 	}
