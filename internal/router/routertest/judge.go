@@ -134,7 +134,7 @@ func (p *play) settle() {
 			rest = 0
 		}
 	}
-	held := p.b.Held(p.name)
+	held := p.b.Held()
 	for _, e := range p.events {
 		p.checkEnd(e, held)
 	}

@@ -330,7 +330,7 @@ func (p *play) adopt() {
 }
 
 func (p *play) replay() {
-	held := p.b.Held(p.name)
+	held := p.b.Held()
 	ids := make([]events.EventID, 0, len(held))
 	for id := range held {
 		ids = append(ids, id)

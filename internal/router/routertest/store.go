@@ -28,8 +28,8 @@ type Backend interface {
 	Replay(id events.EventID)
 	// EndLeases lets others have what somebody claimed.
 	EndLeases()
-	// Held returns why the events of a story are held.
-	Held(story string) map[events.EventID]string
+	// Held returns why events are held.
+	Held() map[events.EventID]string
 }
 
 // memory is a store in memory. It has no transactions: stories take one step
@@ -102,7 +102,7 @@ func (m *memory) EndLeases() {
 	}
 }
 
-func (m *memory) Held(string) map[events.EventID]string {
+func (m *memory) Held() map[events.EventID]string {
 	out := map[events.EventID]string{}
 	for id, h := range m.held {
 		out[id] = h.Reason
