@@ -32,7 +32,7 @@ var floors = [][]string{
 
 // suites are the rooms that only tests import. They may import any room.
 var suites = []string{
-	"internal/arch", "internal/testkit", "internal/bus/bustest", "internal/provider/providertest", "test/*", "bench/*",
+	"internal/arch", "internal/testkit", "internal/bus/bustest", "internal/provider/providertest", "internal/router/routertest", "test/*", "bench/*",
 	"deploy",
 }
 
