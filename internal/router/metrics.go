@@ -1,6 +1,8 @@
 package router
 
 import (
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"waybill/internal/events"
@@ -93,7 +95,7 @@ func (m *metrics) decided(p events.Provider, outcome events.Outcome, reason stri
 		return
 	}
 	m.held.WithLabelValues(string(p), string(outcome)).Inc()
-	if outcome == events.Quarantined {
+	if outcome == events.Quarantined && slices.Contains(violationKinds, reason) {
 		m.violations.WithLabelValues(reason).Inc()
 	}
 }
