@@ -18,7 +18,7 @@ var floors = [][]string{
 		"internal/tenantmap", "internal/tenants", "internal/history", "internal/retention", "internal/privacy",
 	},
 	3: {
-		"internal/provider", "internal/provider/sns", "internal/bus", "migrations", "status",
+		"internal/provider", "internal/provider/sns", "internal/bus", "migrations", "status", "sends",
 		"internal/postgres/dbq",
 	},
 	4: {
@@ -26,8 +26,8 @@ var floors = [][]string{
 		"internal/opspage", "internal/provider/twilio", "internal/provider/ses", "internal/provider/connect",
 		"internal/provider/stripe", "internal/postgres", "internal/bus/kafkabus", "internal/embedded",
 	},
-	5: {"internal/app", "status/kafka"},
-	6: {"cmd/*", "status/examples/*"},
+	5: {"internal/app", "status/kafka", "sends/kafka"},
+	6: {"cmd/*", "status/examples/*", "sends/examples/*"},
 }
 
 // suites are the rooms that only tests import. They may import any room.

@@ -10,7 +10,7 @@ import (
 )
 
 // public are the rooms that programs outside the module import.
-var public = []string{"status", "status/kafka"}
+var public = []string{"status", "status/kafka", "sends", "sends/kafka"}
 
 // leaks finds types of internal rooms in what a file exports: the fields of its
 // types, the arguments and results of its functions. Nobody outside could name them.

@@ -89,10 +89,12 @@ func addresses(id string) []string {
 	value := tenantmap.NormaliseSender(id)
 	switch {
 	case strings.HasPrefix(value, "+"):
-		return []string{value, "whatsapp:" + value}
+		return append(tenantmap.Spellings(value), tenantmap.Spellings("whatsapp:"+value)...)
+	case strings.HasPrefix(value, "whatsapp:"):
+		return tenantmap.Spellings(value)
 	case strings.Contains(value, "@"):
 		return []string{value, strings.ToLower(value)}
-	case strings.HasPrefix(value, "whatsapp:"), len(value) <= 8 && strings.Trim(value, "0123456789") == "":
+	case len(value) <= 8 && strings.Trim(value, "0123456789") == "":
 		return []string{value}
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"waybill/internal/events"
 	"waybill/internal/postgres/dbq"
 	"waybill/internal/privacy"
+	"waybill/internal/tenantmap"
 )
 
 // Privacy exports and erases what is on record about a person or an
@@ -70,8 +71,8 @@ func (s *Privacy) read(ctx context.Context, subject privacy.Subject, what string
 const selectSubject = `SELECT EXISTS (SELECT FROM organizations WHERE id = $1), EXISTS (SELECT FROM customers WHERE org_id = $1 AND id = $2)`
 
 // identify finds the addresses that are the subject's: those that a customer's
-// messages and calls used, and every spelling of an e-mail address, which rows
-// hold as they came. Senders are nobody's address.
+// messages and calls used, and every spelling of an address, which rows hold as
+// they came. Senders are nobody's address.
 func (r *reader) identify(ctx context.Context) error {
 	var org, customer bool
 	if err := r.tx.QueryRow(ctx, selectSubject, r.subject.Org, optional(r.subject.Customer)).Scan(&org, &customer); err != nil {
@@ -108,8 +109,8 @@ func (r *reader) gather(ctx context.Context, where func(personalTable) string) e
 		if t.Addresses == nil {
 			continue
 		}
-		rows, err := r.tx.Query(ctx, fmt.Sprintf(`SELECT DISTINCT a FROM %s t, unnest(%s) AS a WHERE %s AND a <> '' AND a NOT LIKE 'erased:%%'
-			AND NOT EXISTS (SELECT FROM senders s WHERE s.value = a)`, pgx.Identifier{t.Name}.Sanitize(), *t.Addresses, where(t)), r.args()...)
+		rows, err := r.tx.Query(ctx, fmt.Sprintf(`SELECT DISTINCT a FROM %s t, unnest(%s) AS a WHERE %s AND a <> '' AND a NOT LIKE 'erased:%%'`,
+			pgx.Identifier{t.Name}.Sanitize(), *t.Addresses, where(t)), r.args()...)
 		if err != nil {
 			return err
 		}
@@ -118,7 +119,14 @@ func (r *reader) gather(ctx context.Context, where func(personalTable) string) e
 			return err
 		}
 	}
+	ours, err := r.senders(ctx, found)
+	if err != nil {
+		return err
+	}
 	for a := range found {
+		if ours[tenantmap.NormaliseSender(a)] {
+			continue
+		}
 		for _, spelling := range spellings(a) {
 			if !slices.Contains(r.subject.Addresses, spelling) {
 				r.subject.Addresses = append(r.subject.Addresses, spelling)
@@ -128,16 +136,37 @@ func (r *reader) gather(ctx context.Context, where func(personalTable) string) e
 	return nil
 }
 
+// senders returns which of some addresses are senders, as the map spells them.
+func (r *reader) senders(ctx context.Context, addresses map[string]bool) (map[string]bool, error) {
+	values := make([]string, 0, len(addresses))
+	for a := range addresses {
+		values = append(values, tenantmap.NormaliseSender(a))
+	}
+	rows, err := r.tx.Query(ctx, `SELECT DISTINCT value FROM senders WHERE value = ANY($1)`, values)
+	if err != nil {
+		return nil, err
+	}
+	ours := map[string]bool{}
+	var value string
+	_, err = pgx.ForEachRow(rows, []any{&value}, func() error { ours[value] = true; return nil })
+	return ours, err
+}
+
 // whatsApp is what stands before a WhatsApp user's number.
 const whatsApp = "whatsapp:"
 
-// spellings returns an address as each channel writes it.
+// spellings returns an address in every spelling, as each channel writes it.
 func spellings(address string) []string {
-	number := strings.TrimPrefix(address, whatsApp)
-	if strings.HasPrefix(number, "+") {
-		return []string{number, whatsApp + number}
+	var out []string
+	for _, a := range tenantmap.Spellings(address) {
+		number := strings.TrimPrefix(a, whatsApp)
+		if strings.HasPrefix(number, "+") {
+			out = append(out, number, whatsApp+number)
+		} else {
+			out = append(out, a)
+		}
 	}
-	return []string{address}
+	return out
 }
 
 // where selects the subject's rows of a table as t. All three parameters have

@@ -112,7 +112,7 @@ func (s *settling) decide(ctx context.Context, tx pgx.Tx) error {
 			}
 			m := tenantmap.Mapping{Org: d.Org, Row: d.Row, SentAt: d.SentAt}
 			s.facts.Mappings[k] = m
-			s.entered.add(k, m, e.Signer)
+			s.entered.add(k, m, e.Signer, "")
 		}
 	}
 	return nil

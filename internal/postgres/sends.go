@@ -16,15 +16,17 @@ import (
 const selectOrgs = `SELECT id FROM organizations WHERE id = ANY($1)`
 
 // upsertMappings enters keys, unless one of them was taken by another
-// organisation or row since it was read: then it returns fewer rows. It waits
-// for whoever holds a placeholder's lock.
+// organisation or row, or recorded with another id, since it was read: then it
+// returns fewer rows. It waits for whoever holds a placeholder's lock.
 const upsertMappings = `
-	INSERT INTO tenant_map AS t (key, org_id, row_id, account, sent_at)
-	SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[]) ORDER BY 1
+	INSERT INTO tenant_map AS t (key, org_id, row_id, account, sent_at, recorded_with)
+	SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::text[]) ORDER BY 1
 	ON CONFLICT (key) DO UPDATE SET org_id = excluded.org_id, row_id = excluded.row_id,
 		account = CASE WHEN t.account = '' THEN excluded.account ELSE t.account END,
-		sent_at = least(t.sent_at, excluded.sent_at)
-	WHERE t.org_id IS NULL OR (t.org_id = excluded.org_id AND t.row_id = excluded.row_id)`
+		sent_at = least(t.sent_at, excluded.sent_at),
+		recorded_with = CASE WHEN t.recorded_with = '' THEN excluded.recorded_with ELSE t.recorded_with END
+	WHERE t.org_id IS NULL OR (t.org_id = excluded.org_id AND t.row_id = excluded.row_id
+		AND (t.recorded_with = '' OR excluded.recorded_with IN ('', t.recorded_with)))`
 
 const markReady = `
 	UPDATE held_events SET ready = true, ready_at = now(), retry_at = NULL
@@ -64,13 +66,20 @@ type knownSends struct {
 	orgs     map[events.OrgID]bool
 	shared   map[string]bool // senders that organisations share, or shared once
 	mappings map[tenantmap.Key]tenantmap.Mapping
+	with     map[string]string // of an id, by its key: the key of the other one that a send record named with it
 }
 
+const selectRecordedWith = `SELECT key, recorded_with FROM tenant_map WHERE key = ANY($1) AND recorded_with <> ''`
+
 func readMappings(ctx context.Context, tx pgx.Tx, sends []tenantmap.Send) (*knownSends, error) {
-	k := &knownSends{orgs: map[events.OrgID]bool{}}
+	k := &knownSends{orgs: map[events.OrgID]bool{}, with: map[string]string{}}
 	orgs, senders := map[string]bool{}, map[string]bool{}
+	var pairs []string
 	for i := range sends {
 		orgs[string(sends[i].Org)] = true
+		if resource, echo, ok := sends[i].Pair(); ok {
+			pairs = append(pairs, resource.String(), echo.String())
+		}
 		if _, ok := sends[i].Conversation(); ok {
 			senders[sends[i].Sender] = true
 		}
@@ -82,6 +91,11 @@ func readMappings(ctx context.Context, tx pgx.Tx, sends []tenantmap.Send) (*know
 		return err
 	})
 	k.shared = queueShared(b, senders)
+	b.Queue(selectRecordedWith, pairs).Query(func(rows pgx.Rows) error {
+		var key, with string
+		_, err := pgx.ForEachRow(rows, []any{&key, &with}, func() error { k.with[key] = with; return nil })
+		return err
+	})
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return nil, err
 	}
@@ -105,6 +119,11 @@ func (k *knownSends) enter(sends []tenantmap.Send, m *mappings) []tenantmap.Entr
 			entries[i].Reason = tenantmap.ReasonTaken
 			continue
 		}
+		with := k.pair(s)
+		if with == nil {
+			entries[i].Reason = tenantmap.ReasonOtherID
+			continue
+		}
 		entries[i].Row = row
 		for _, key := range s.Keys() {
 			mapping, ok := k.mappings[key]
@@ -115,10 +134,10 @@ func (k *knownSends) enter(sends []tenantmap.Send, m *mappings) []tenantmap.Entr
 				mapping.SentAt = s.SentAt
 			}
 			k.mappings[key] = mapping
-			m.add(key, mapping, s.Account)
+			m.add(key, mapping, s.Account, with[key])
 		}
 		if key, ok := s.Conversation(); ok && k.shared[s.Sender] {
-			m.add(key, tenantmap.Mapping{}, "")
+			m.add(key, tenantmap.Mapping{}, "", "")
 			m.talks = append(m.talks, talk{key, s, &entries[i]})
 		}
 	}
@@ -151,6 +170,26 @@ func (k *knownSends) row(s *tenantmap.Send) (events.RowID, bool) {
 	return row, true
 }
 
+// pair returns, for each of the two ids of a send, which other one it is
+// recorded with: one message has one id of the sender's and one of the
+// provider's. It is nil if either is on record with another; a send with one id
+// says nothing of the other.
+func (k *knownSends) pair(s *tenantmap.Send) map[tenantmap.Key]string {
+	resource, echo, ok := s.Pair()
+	if !ok {
+		return map[tenantmap.Key]string{}
+	}
+	r, e := resource.String(), echo.String()
+	if with, ok := k.with[r]; ok && with != e {
+		return nil
+	}
+	if with, ok := k.with[e]; ok && with != r {
+		return nil
+	}
+	k.with[r], k.with[e] = e, r
+	return map[tenantmap.Key]string{resource: e, echo: r}
+}
+
 // mappings collects rows of the map, the newest for each key, and the sends
 // that are part of conversations.
 type mappings struct {
@@ -167,16 +206,19 @@ type talk struct {
 }
 
 type mappingRow struct {
-	key, account string
-	m            tenantmap.Mapping
+	key, account, with string
+	m                  tenantmap.Mapping
 }
 
-func (m *mappings) add(key tenantmap.Key, mapping tenantmap.Mapping, account string) {
+func (m *mappings) add(key tenantmap.Key, mapping tenantmap.Mapping, account, with string) {
 	if m.at == nil {
 		m.at = map[string]int{}
 	}
-	row := mappingRow{key.String(), account, mapping}
+	row := mappingRow{key.String(), account, with, mapping}
 	if i, ok := m.at[row.key]; ok {
+		if with == "" { // what an earlier one said stays said
+			row.with = m.rows[i].with
+		}
 		m.rows[i] = row
 		return
 	}
@@ -186,17 +228,17 @@ func (m *mappings) add(key tenantmap.Key, mapping tenantmap.Mapping, account str
 
 func (m *mappings) write(ctx context.Context, tx pgx.Tx) (ready int64, err error) {
 	n := len(m.rows)
-	keys, accounts := make([]string, n), make([]string, n)
+	keys, accounts, with := make([]string, n), make([]string, n), make([]string, n)
 	orgs, rows := make([]*string, n), make([]*string, n)
 	sent := make([]*time.Time, n)
 	for i := range m.rows {
 		r := &m.rows[i]
-		keys[i], orgs[i], rows[i], accounts[i] = r.key, optional(string(r.m.Org)), optional(string(r.m.Row)), r.account
+		keys[i], orgs[i], rows[i], accounts[i], with[i] = r.key, optional(string(r.m.Org)), optional(string(r.m.Row)), r.account, r.with
 		if !r.m.SentAt.IsZero() {
 			sent[i] = &r.m.SentAt
 		}
 	}
-	tag, err := tx.Exec(ctx, upsertMappings, keys, orgs, rows, accounts, sent)
+	tag, err := tx.Exec(ctx, upsertMappings, keys, orgs, rows, accounts, sent, with)
 	if err != nil {
 		return 0, err
 	}

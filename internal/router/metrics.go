@@ -1,6 +1,7 @@
 package router
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -114,7 +115,7 @@ func (m *metrics) decided(p events.Provider, outcome events.Outcome, reason stri
 		return
 	}
 	m.held.WithLabelValues(string(p), string(outcome)).Inc()
-	if outcome == events.Quarantined {
+	if outcome == events.Quarantined && slices.Contains(violationKinds, reason) {
 		m.violations.WithLabelValues(reason).Inc()
 	}
 }

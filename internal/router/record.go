@@ -85,7 +85,7 @@ func (r *Router) enter(ctx context.Context, sends []sent) error {
 		s.Entry = e
 		switch e.Reason {
 		case "":
-		case tenantmap.ReasonTaken:
+		case tenantmap.ReasonTaken, tenantmap.ReasonOtherID:
 			s.outcome = events.Quarantined
 		default:
 			s.outcome = events.Dead

@@ -63,6 +63,7 @@ type Entry struct {
 // Why a send record was not entered.
 const (
 	ReasonTaken      = "taken_by_another_org" // quarantined: the id belongs to another organisation
+	ReasonOtherID    = "other_id_on_record"   // quarantined: one of its two ids was recorded with another
 	ReasonUnknownOrg = "unknown_org"          // dead: there is no such organisation
 )
 
@@ -92,6 +93,13 @@ func (s *Send) Keys() []Key {
 		keys = append(keys, s.Echo)
 	}
 	return keys
+}
+
+// Pair returns the keys of both ids of a send record that names both; false if
+// it names one, or if a callback told them: a provider that echoes our id for
+// several of its own messages says nothing against any of them.
+func (s *Send) Pair() (resource, echo Key, ok bool) {
+	return s.Resource, s.Echo, s.MessageID != "" && s.Resource != Key{}
 }
 
 // Conversation returns the key of the conversation that the send is part of if

@@ -36,7 +36,7 @@ func TestNormaliseSender(t *testing.T) {
 // Normalised once is normalised for good: the value is kept, sent and looked
 // up again, and each time it meets NormaliseSender.
 func FuzzNormaliseSender(f *testing.F) {
-	for _, s := range []string{"+15550100001", "whatsapp:+1 555 010 0001", "whatsapp:whatsapp:", "+1;ext=5", "+390612345678", "+3100000000", "ACME", "+\x00", "+٣"} {
+	for _, s := range []string{"+15550100001", "whatsapp:+1 555 010 0001", "whatsapp:whatsapp:", "+1;ext=5", "+390612345678", "+3100000000", "ACME", "+\x00", "+٣", "+5215512345678", "+54111523456789", "+54 0 11 15 2345 6789", "+554187654321"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

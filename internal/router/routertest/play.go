@@ -108,7 +108,7 @@ func newPlay(t *rapid.T, name string, b Backend, told *Told) *play {
 		t: t, name: name, b: b, told: told, now: start, log: &broker{records: map[string][]events.Record{}}, read: map[string]int{},
 		events: map[events.ReceiptID]*event{}, sends: map[events.ReceiptID]*send{}, ended: map[events.EventID]verdict{},
 	}
-	p.world = world{owners: map[string]owner{}, shared: map[string]bool{}, books: []book{{}}}
+	p.world = world{owners: map[string]owner{}, pairs: map[string]string{}, shared: map[string]bool{}, books: []book{{}}}
 	for i := range 3 {
 		org := events.OrgID(events.DeriveID(name, "org", fmt.Sprint(i)))
 		p.orgs = append(p.orgs, org)

@@ -38,6 +38,7 @@ type memory struct {
 	version  int64
 	orgs     map[events.OrgID]bool
 	facts    tenantmap.Facts
+	with     map[tenantmap.Key]tenantmap.Key // of an id: the other one that a send record named with it
 	held     map[events.EventID]*waiting
 	sequence int
 }
@@ -51,7 +52,7 @@ type waiting struct {
 
 // NewMemory returns a store in memory.
 func NewMemory() Backend {
-	return &memory{orgs: map[events.OrgID]bool{}, facts: tenantmap.NewFacts(), held: map[events.EventID]*waiting{}}
+	return &memory{orgs: map[events.OrgID]bool{}, facts: tenantmap.NewFacts(), with: map[tenantmap.Key]tenantmap.Key{}, held: map[events.EventID]*waiting{}}
 }
 
 func (m *memory) Version(context.Context) (int64, error) { return m.version, nil }
@@ -194,6 +195,13 @@ func (m *memory) RecordSends(_ context.Context, sends []tenantmap.Send) (entries
 			entries = append(entries, tenantmap.Entry{Reason: tenantmap.ReasonTaken})
 			continue
 		}
+		if a, b, ok := s.Pair(); ok {
+			if m.other(a, b) || m.other(b, a) {
+				entries = append(entries, tenantmap.Entry{Reason: tenantmap.ReasonOtherID})
+				continue
+			}
+			m.with[a], m.with[b] = b, a
+		}
 		for _, k := range keys {
 			known, ok := m.facts.Mappings[k]
 			if !ok {
@@ -212,6 +220,11 @@ func (m *memory) RecordSends(_ context.Context, sends []tenantmap.Send) (entries
 		entries = append(entries, tenantmap.Entry{Row: row})
 	}
 	return entries, ready, nil
+}
+
+func (m *memory) other(id, with tenantmap.Key) bool {
+	known, ok := m.with[id]
+	return ok && known != with
 }
 
 func (m *memory) isShared(sender string) bool {

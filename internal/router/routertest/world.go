@@ -43,6 +43,7 @@ type written struct {
 type world struct {
 	books   []book // every version, the newest last
 	owners  map[string]owner
+	pairs   map[string]string // which other id a send record named with an id
 	written []written
 	shared  map[string]bool // senders that organisations share
 }
@@ -237,6 +238,14 @@ func (w *world) record(s *send) verdict {
 			return verdict{held: "taken_by_another_org"}
 		}
 		row = o.row
+	}
+	if len(ids) == 2 {
+		for i, id := range ids {
+			if with, ok := w.pairs[id]; ok && with != ids[1-i] {
+				return verdict{held: "other_id_on_record"}
+			}
+		}
+		w.pairs[ids[0]], w.pairs[ids[1]] = ids[1], ids[0]
 	}
 	for _, id := range ids {
 		o, ok := w.owners[id]

@@ -1,0 +1,47 @@
+package sends_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"waybill/internal/events"
+	"waybill/internal/provider/twilio"
+	"waybill/internal/tenantmap"
+	"waybill/sends"
+)
+
+// What Twilio is given comes back as evidence of the message.
+func TestTwilioEchoesTheMessage(t *testing.T) {
+	t.Parallel()
+	callback, err := sends.StatusCallback("https://hooks.example.com/waybill/", strings.ToUpper(id))
+	require.NoError(t, err)
+	require.Equal(t, "https://hooks.example.com/waybill/api/webhooks/sms/status?wb="+id, callback)
+	u, err := url.Parse(callback)
+	require.NoError(t, err)
+	form := url.Values{"MessageSid": {"SM0123456789abcdef0123456789abcdef"}, "AccountSid": {"AC0123456789abcdef0123456789abcdef"}, "MessageStatus": {"sent"}}
+	parsed, err := twilio.Parser{}.Parse(&events.Raw{
+		Provider: events.Twilio, Kind: events.KindMessageStatus, Signer: form.Get("AccountSid"), URI: u.RequestURI(), Method: "POST", Body: []byte(form.Encode()),
+	})
+	require.NoError(t, err)
+	require.Contains(t, parsed.Evidence.Resources, tenantmap.EchoKey(id))
+}
+
+func TestACallbackThatTwilioCouldNotSign(t *testing.T) {
+	t.Parallel()
+	for _, base := range []string{"", "hooks.example.com", "ftp://hooks.example.com", "https://", "https://a:b@hooks.example.com", "https://h.example.com?x=1", "https://h.example.com#x", "https://%zz"} {
+		_, err := sends.StatusCallback(base, id)
+		require.Error(t, err, base)
+	}
+	_, err := sends.StatusCallback("https://hooks.example.com", "4711")
+	require.ErrorContains(t, err, "not a UUID")
+}
+
+// A tag of Amazon SES may hold letters, digits, _ and - alone.
+func TestATagOfSESMayHoldAMessagesID(t *testing.T) {
+	t.Parallel()
+	require.Regexp(t, `^[A-Za-z0-9_-]{1,256}$`, sends.SESTag)
+	require.Regexp(t, `^[A-Za-z0-9_-]{1,256}$`, id)
+}

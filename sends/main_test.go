@@ -1,0 +1,9 @@
+package sends_test
+
+import (
+	"testing"
+
+	"waybill/internal/testkit"
+)
+
+func TestMain(m *testing.M) { testkit.Main(m, testkit.NoLeaks()) }
