@@ -48,7 +48,9 @@ func claim(ctx context.Context, h *house) error {
 	return err
 }
 
-func remove(ctx context.Context, h *house) error { return h.routing.DeleteReleased(ctx, h.claimed, h.claims) }
+func remove(ctx context.Context, h *house) error {
+	return h.routing.DeleteReleased(ctx, h.claimed, h.claims)
+}
 
 // release does what routers do until so many events are released.
 func (h *house) release(ctx context.Context, n int) error {

@@ -21,12 +21,16 @@ import (
 const lookChunk = 5000
 
 // planForValues has the transaction's statements planned for the values that
-// they are run with, and by indexes: a filter's plan must not be kept for
-// another one's values, and a table may have grown since its rows were counted.
-const planForValues = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true)"
+// they are run with, since a filter's plan must not be kept for another one's
+// values, and along indexes in their order: a table whose rows nobody has counted
+// since it grew would be read whole, or gathered by one of its keys and sorted.
+const planForValues = `
+	SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true),
+		set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)`
 
-// ofKeys is true for events that name one of the keys or wait for it.
-const ofKeys = "(h.named_key = ANY(%[1]s) OR EXISTS (SELECT FROM held_keys k WHERE k.event_id = h.event_id AND k.key = ANY(%[1]s)))"
+// ofKeys is true for events that name one of the keys or wait for it. It is
+// looked up event by event: PostgreSQL would gather all that wait for a key.
+const ofKeys = "(h.named_key = ANY(%[1]s) OR EXISTS (SELECT FROM held_keys k WHERE k.event_id = h.event_id AND k.key = ANY(%[1]s) OFFSET 0))"
 
 // ofOrg is true for events that are an organisation's, so far as is known.
 const ofOrg = `(h.org_id = %[1]s::uuid OR h.signer = %[1]s::text OR (h.provider, h.signer) IN (

@@ -93,6 +93,9 @@ const pickExpiredHeld = `
 // It returns how many, a chunk at most.
 func (s *Retention) ExpireHeld(ctx context.Context, before time.Time) (n int64, err error) {
 	err = s.db.inTx(ctx, "expiring held events", func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, inOrder); err != nil {
+			return err
+		}
 		rows, err := tx.Query(ctx, pickExpiredHeld, before, heldChunk)
 		if err != nil {
 			return err
