@@ -60,6 +60,7 @@ func TestEveryStatementAtEverySize(t *testing.T) {
 				}
 			}
 			took[s.name] = append(took[s.name], best)
+			t.Logf("%d events: %s: %s", n, s.name, best.Round(100*time.Microsecond))
 		}
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)

@@ -145,8 +145,10 @@ func filtered(name, format, types, args string, f history.HeldFilter) HeldStatem
 			types, args = types+", text", args+fmt.Sprintf(", '%v'", v)
 		}
 	}
-	return HeldStatement{name, fmt.Sprintf(format, where), types, args, planForValues}
+	return HeldStatement{name, fmt.Sprintf(format, where), types, args, forOperators}
 }
+
+const forOperators = planForValues + "; " + inOrder
 
 // OperatorsOnHeld are the statements by which operators' filters are looked for.
 func OperatorsOnHeld(many, one string, org events.OrgID) []HeldStatement {
@@ -154,16 +156,16 @@ func OperatorsOnHeld(many, one string, org events.OrgID) []HeldStatement {
 		return filtered(name, lookBack, "text, timestamptz, text, timestamptz, int", "'parked', 'infinity', '', '-infinity', 5000", f)
 	}
 	return []HeldStatement{
-		{"all in order", lookAll, "text, int", "'', 5000", planForValues},
-		{"all in order, further on", lookAll, "text, int", "'twilio/AC3', 5000", planForValues},
-		{"a key of one", lookKeys, "text[], text, int", "'{" + one + "}', '', 5000", planForValues},
-		{"a key of many", lookKeys, "text[], text, int", "'{" + many + "}', 'twilio/AC3', 5000", planForValues},
+		{"all in order", lookAll, "text, int", "'', 5000", forOperators},
+		{"all in order, further on", lookAll, "text, int", "'twilio/AC3', 5000", forOperators},
+		{"a key of one", lookKeys, "text[], text, int", "'{" + one + "}', '', 5000", forOperators},
+		{"a key of many", lookKeys, "text[], text, int", "'{" + many + "}', 'twilio/AC3', 5000", forOperators},
 		back("the newest", history.HeldFilter{}),
 		back("a reason of none", history.HeldFilter{Reason: "none"}),
 		back("a provider of none", history.HeldFilter{Provider: "none"}),
 		back("an organisation", history.HeldFilter{Org: org}),
 		back("a key of many, backwards", history.HeldFilter{Keys: []string{many}}),
-		{"named for a trace", "SELECT n.event_id FROM held_events n WHERE n.event_id = $1 OR n.named_key = ANY($2) UNION SELECT k.event_id FROM held_keys k WHERE k.key = ANY($2) LIMIT 100", "text, text[]", "'x', '{" + one + "}'", planForValues},
+		{"named for a trace", "SELECT n.event_id FROM held_events n WHERE n.event_id = $1 OR n.named_key = ANY($2) UNION SELECT k.event_id FROM held_keys k WHERE k.key = ANY($2) LIMIT 100", "text, text[]", "'x', '{" + one + "}'", forOperators},
 	}
 }
 

@@ -20,13 +20,32 @@ import (
 // told by the last event that was looked at.
 const lookChunk = 5000
 
-// planForValues has the transaction's statements planned for the values that
-// they are run with, since a filter's plan must not be kept for another one's
-// values, and along indexes in their order: a table whose rows nobody has counted
-// since it grew would be read whole, or gathered by one of its keys and sorted.
-const planForValues = `
-	SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true),
-		set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)`
+const (
+	// planForValues has the transaction's statements planned for the values that
+	// they are run with: a filter's plan must not be kept for another one's.
+	planForValues = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true)"
+	// inOrder has statements follow an index in its order, until anyOrder. Those
+	// that take the first of very many would gather them all and sort, in a table
+	// whose rows nobody has counted since it grew.
+	inOrder  = "SELECT set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true)"
+	anyOrder = "SELECT set_config('enable_bitmapscan', 'on', true), set_config('enable_sort', 'on', true)"
+)
+
+// ordered runs a statement in the order of an index.
+func ordered[T any](ctx context.Context, tx pgx.Tx, as pgx.RowToFunc[T], statement string, args ...any) (all []T, err error) {
+	if _, err := tx.Exec(ctx, inOrder); err != nil {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, statement, args...)
+	if err != nil {
+		return nil, err
+	}
+	if all, err = pgx.CollectRows(rows, as); err != nil {
+		return nil, err
+	}
+	_, err = tx.Exec(ctx, anyOrder)
+	return all, err
+}
 
 // ofKeys is true for events that name one of the keys or wait for it. It is
 // looked up event by event: PostgreSQL would gather all that wait for a key.
@@ -98,11 +117,7 @@ func look(ctx context.Context, tx pgx.Tx, f *history.HeldFilter, after string, m
 	case len(f.Keys) > 0:
 		statement, args = lookKeys, []any{f.Keys, after, most}
 	}
-	rows, err := tx.Query(ctx, statement, args...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
+	return ordered(ctx, tx, pgx.RowTo[string], statement, args...)
 }
 
 // newest returns the ids of the newest held events that a filter means.
@@ -148,15 +163,17 @@ func newestOf(ctx context.Context, tx pgx.Tx, f *history.HeldFilter, ids []strin
 
 // seen is an event that was looked at.
 type seen struct {
-	id string
-	at time.Time // received
+	id    string
+	at    time.Time // received
+	meant bool
+	last  bool // of a whole chunk
 }
 
 // lookBack returns of the events of a state that were received earlier those
 // that are meant, and the last that it looked at, if it looked at a whole chunk.
 const lookBack = `
 	SELECT event_id, received_at, meant, n = $5 FROM (
-		SELECT h.event_id, h.received_at, (%s) AS meant, row_number() OVER () AS n FROM (
+		SELECT h.event_id, h.received_at, coalesce(%s, false) AS meant, row_number() OVER () AS n FROM (
 			SELECT event_id, received_at, state, reason, provider, signer, org_id, named_key FROM held_events
 			WHERE state = $1 AND received_at <= $2 AND received_at >= $4 AND (received_at < $2 OR event_id > $3)
 			ORDER BY received_at DESC, event_id LIMIT $5) h) looked
@@ -165,32 +182,26 @@ const lookBack = `
 // walk looks at the events of a state from the newest to the oldest until it
 // has found enough.
 func walk(ctx context.Context, tx pgx.Tx, f *history.HeldFilter, state events.Outcome, most int) (found []seen, err error) {
-	from := seen{at: f.Before}
+	from := seen{at: f.Before, last: true}
 	if from.at.IsZero() {
 		from.at = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 	}
-	for len(found) < most {
+	for from.last && len(found) < most {
 		where, args := meant(f, []any{string(state), from.at, from.id, f.Since, lookChunk})
-		rows, err := tx.Query(ctx, fmt.Sprintf(lookBack, where), args...)
+		looked, err := ordered(ctx, tx, func(row pgx.CollectableRow) (s seen, err error) {
+			return s, row.Scan(&s.id, &s.at, &s.meant, &s.last)
+		}, fmt.Sprintf(lookBack, where), args...)
 		if err != nil {
 			return nil, err
 		}
-		var s seen
-		var is, last, more bool
-		_, err = pgx.ForEachRow(rows, []any{&s.id, &s.at, &is, &last}, func() error {
-			if is {
+		from.last = false
+		for _, s := range looked {
+			if s.last {
+				from = s
+			}
+			if s.meant {
 				found = append(found, s)
 			}
-			if last {
-				from, more = s, true
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		if !more {
-			break
 		}
 	}
 	return found, nil

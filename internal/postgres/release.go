@@ -100,11 +100,6 @@ const expireParked = `
 			AND state = 'parked' AND NOT ready
 		LIMIT 1000 FOR UPDATE SKIP LOCKED)`
 
-// inOrder has a transaction's statements follow an index in its order. Those that
-// take the first of very many would gather them all and sort, in a table whose
-// rows nobody has counted since it grew.
-const inOrder = "SET LOCAL enable_bitmapscan = off"
-
 // ExpireParked turns events that were received before t and are still parked
 // into dead ones, up to a thousand; a late send still frees them.
 func (r *Routing) ExpireParked(ctx context.Context, t time.Time) (int64, error) {
