@@ -139,7 +139,7 @@ type heldActsCmd struct {
 // Help gives examples.
 func (heldActsCmd) Help() string {
 	return `Newest first. An act on one event or a few, or on a quarantined event, is a line for each event; the others of a bulk act
-are counted by thousands. Acts are kept for a year.
+are counted by thousands. Without --since those of the last 90 days; acts are kept for a year.
 
 Examples:
 

@@ -83,6 +83,32 @@ func TestEveryActOnAHeldEventIsOnRecord(t *testing.T) {
 	require.Len(t, gone, 2, "it is held no longer, and what was done to it is known")
 }
 
+// A filter may be somebody's number: of such a key the record holds the kind.
+func TestWhatIsOnRecordNamesNobody(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const us, person, address = "+12025550123", "+12025550199", "ada@example.com"
+	talk, _ := tenantmap.ConversationKey(us, person)
+	id := w.hold(t, 1, events.Parked, tenantmap.ReasonNoMapping, func(h *tenantmap.Held) {
+		h.Keys = append(h.Keys, tenantmap.SenderKey(us), tenantmap.SenderKey(address), talk, tenantmap.ResourceKey(events.SES, address),
+			tenantmap.AccountKey(events.Twilio, w.signA), tenantmap.EchoKey("7b2e0000-0000-4000-8000-000000000001"))
+	})
+	store := postgres.NewHeld(w.open(t, testkit.Operator))
+	for key, want := range map[string]string{
+		us: "id", address: "id", "sender=" + us: "sender", talk.String(): "conversation", "resource=ses:" + address: "resource",
+		sid(1): sid(1), "resource=twilio:" + sid(1): "resource=twilio:" + sid(1), "account=twilio:" + w.signA: "account=twilio:" + w.signA,
+		"echo=7b2e0000-0000-4000-8000-000000000001": "echo=7b2e0000-0000-4000-8000-000000000001",
+	} {
+		w.exec(t, "UPDATE held_events SET ready = false")
+		w.exec(t, "TRUNCATE held_acts")
+		do(t, store, operate.Order{Act: history.ActReplay, Which: operate.Selection{Key: key}})
+		acts := w.acts(t)
+		require.Len(t, acts, 1, key)
+		require.Equal(t, id, string(*acts[0].Event))
+		require.JSONEq(t, `{"key": "`+want+`"}`, string(acts[0].Filter))
+	}
+}
+
 // Whoever may act cannot write who it was, nor when, nor take anything back.
 func TestOperatorsCannotChangeWhatTheyDid(t *testing.T) {
 	t.Parallel()
