@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 
-	"waybill/internal/events"
 	"waybill/internal/history"
 	"waybill/internal/operate"
 	"waybill/internal/postgres"
@@ -14,16 +13,32 @@ import (
 type heldCmd struct {
 	List    heldListCmd    `cmd:"" help:"List held events."`
 	Show    heldShowCmd    `cmd:"" help:"Show one held event with every key that could free it."`
-	Release heldReleaseCmd `cmd:"" help:"Process parked events anew."`
+	Release heldReleaseCmd `cmd:"" help:"Process parked events anew, or say whose events are."`
 	Replay  heldReplayCmd  `cmd:"" help:"Process held events of any state anew."`
 	Dismiss heldDismissCmd `cmd:"" help:"Give up held events: their outcome becomes ignored."`
+	Acts    heldActsCmd    `cmd:"" help:"List what operators did to held events."`
 }
 
 // heldFlags narrow which held events are meant.
 type heldFlags struct {
-	State string `help:"parked, quarantined or dead."`
-	Key   string `help:"A key that could free them, or an id that they name."`
-	Org   string `placeholder:"UUID" help:"Events whose signer is an organisation's."`
+	State    string `help:"parked, quarantined or dead."`
+	Reason   string `help:"Why they are held, as in the list."`
+	Provider string `help:"twilio, ses, connect, stripe, or sender for send records."`
+	Key      string `help:"A key that could free them, or an id that they name."`
+	Org      string `placeholder:"UUID" help:"Events whose signer is an organisation's."`
+	Since    *past  `placeholder:"TIME" help:"Received from then on: RFC 3339, a date, or a duration ago such as 24h."`
+	Before   *past  `placeholder:"TIME" help:"Received earlier than that."`
+}
+
+func (f *heldFlags) selection() operate.Selection {
+	s := operate.Selection{State: f.State, Reason: f.Reason, Provider: f.Provider, Key: f.Key, Org: f.Org}
+	if f.Since != nil {
+		s.Since = f.Since.Time
+	}
+	if f.Before != nil {
+		s.Before = f.Before.Time
+	}
+	return s
 }
 
 type heldListCmd struct {
@@ -39,6 +54,7 @@ func (heldListCmd) Help() string {
 Examples:
 
   waybill held list --state quarantined
+  waybill held list --reason no_mapping --provider twilio --before 24h
   waybill held list --key SM0123456789abcdef0123456789abcdef --json`
 }
 
@@ -48,8 +64,7 @@ func (c heldListCmd) Run(s *session) error {
 		return &operate.UsageError{What: "--limit: want 1 to 100000"}
 	}
 	return s.withDatabase(func(db *postgres.DB) error {
-		sel := operate.Selection{State: c.State, Key: c.Key, Org: c.Org}
-		all, err := operate.ListHeld(s.ctx, postgres.NewHeld(db), sel, c.Limit)
+		all, err := operate.ListHeld(s.ctx, postgres.NewHeld(db), c.selection(), c.Limit)
 		if err != nil {
 			return err
 		}
@@ -69,7 +84,9 @@ type heldShowCmd struct {
 
 // Help gives examples.
 func (heldShowCmd) Help() string {
-	return `Example:
+	return `With what operators did to it, so far as it was not one of many in a bulk act.
+
+Example:
 
   waybill held show 'twilio/AC.../message.status/SM...:delivered:'`
 }
@@ -85,95 +102,75 @@ func (c heldShowCmd) Run(s *session) error {
 			fmt.Fprintf(w, "event\t%s\nstate\t%s\nreason\t%s\nkeys\t%s\n", h.ID, h.State, h.Reason, dash(strings.Join(h.Keys, ", ")))
 			fmt.Fprintf(w, "verified as\t%s\nreceived\t%s\nheld\t%s\n", dash(h.Signer), show(&h.ReceivedAt, "-"), show(&h.HeldAt, "-"))
 			fmt.Fprintf(w, "kafka\t%s/%d@%d\nready\t%t\nheld again\t%d times\n", h.Kafka.Topic, h.Kafka.Partition, h.Kafka.Offset, h.Ready, h.Attempts)
+			for i := range h.Acts {
+				fmt.Fprintf(w, "act\t%s\n", actLine(&h.Acts[i]))
+			}
 		})
 	})
 }
 
-// actFlags say which held events an act is for.
-type actFlags struct {
-	IDs []string `arg:"" optional:"" name:"event-id" help:"The events' ids."`
-	heldFlags
-
-	All    bool `help:"Every held event that the other flags leave."`
-	DryRun bool `name:"dry-run" help:"Only say how many events it would be."`
+// actLine tells an act on one event.
+func actLine(a *history.Act) string {
+	text := fmt.Sprintf("%s %s by %s", show(&a.At, "-"), a.Act, by(a))
+	if a.Org != nil {
+		text += " to " + string(*a.Org)
+	}
+	text += fmt.Sprintf(", was %s (%s)", a.State, a.Reason)
+	if a.Note != "" {
+		text += ": " + a.Note
+	}
+	return text
 }
 
-func (f *actFlags) act(s *session, act history.HeldAct) error {
+// by is who did an act: the role, and the user of the machine.
+func by(a *history.Act) string {
+	if a.User == "" {
+		return a.Operator
+	}
+	return a.Operator + "/" + a.User
+}
+
+type heldActsCmd struct {
+	ID    string `arg:"" optional:"" name:"event-id" help:"Of this event alone; it may be held no longer."`
+	Since past   `default:"2160h" placeholder:"TIME" help:"From then on: RFC 3339, a date, or a duration ago such as 24h."`
+	Limit int    `default:"1000" help:"Most acts to list."`
+}
+
+// Help gives examples.
+func (heldActsCmd) Help() string {
+	return `Newest first. An act on one event or a few, or on a quarantined event, is a line for each event; the others of a bulk act
+are counted by thousands. Without --since those of the last 90 days; acts are kept for a year.
+
+Examples:
+
+  waybill held acts --since 24h
+  waybill held acts 'twilio/AC.../message.status/SM...:delivered:' --json`
+}
+
+// Run lists acts.
+func (c heldActsCmd) Run(s *session) error {
+	if c.Limit < 1 || c.Limit > 100_000 {
+		return &operate.UsageError{What: "--limit: want 1 to 100000"}
+	}
 	return s.withDatabase(func(db *postgres.DB) error {
-		sel := operate.Selection{IDs: f.IDs, State: f.State, Key: f.Key, Org: f.Org}
-		done, err := operate.ChangeHeld(s.ctx, postgres.NewHeld(db), act, sel, f.All, f.DryRun, func(n int) {
-			s.progress("%d events so far", n)
-		})
+		all, err := operate.ListActs(s.ctx, postgres.NewHeld(db), c.ID, c.Since.Time, c.Limit)
 		if err != nil {
 			return err
 		}
-		return s.print(done, func(w io.Writer) {
-			verb := map[history.HeldAct]string{history.ActReplay: "processed anew", history.ActDismiss: "dismissed"}[act]
-			if done.DryRun {
-				verb = "would be " + verb
-			}
-			fmt.Fprintf(w, "%d events %s\n", done.Events, verb)
-			for _, state := range []events.Outcome{events.Parked, events.Quarantined, events.Dead} {
-				if n := done.States[state]; n > 0 {
-					fmt.Fprintf(w, "%s\t%d\n", state, n)
+		return s.print(all, func(w io.Writer) {
+			fmt.Fprintln(w, "AT\tACT\tBY\tEVENTS\tSTATE\tREASON\tTO\tFILTER\tNOTE\tEVENT")
+			for i := range all {
+				a := &all[i]
+				var org, event string
+				if a.Org != nil {
+					org = string(*a.Org)
 				}
+				if a.Event != nil {
+					event = string(*a.Event)
+				}
+				fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t%s\n",
+					show(&a.At, "-"), a.Act, by(a), a.Events, a.State, dash(a.Reason), dash(org), a.Filter, dash(a.Note), dash(event))
 			}
 		})
 	})
 }
-
-type heldReleaseCmd struct{ actFlags }
-
-// Help gives examples.
-func (heldReleaseCmd) Help() string {
-	return `Parked events are released by themselves as soon as one of their keys is recorded; this asks again. They go through
-the router as if they had just arrived, and are parked again if nothing is known still. Without ids and --state it
-takes parked events only.
-
-Examples:
-
-  waybill held release --key SM0123456789abcdef0123456789abcdef
-  waybill held release --all --dry-run`
-}
-
-// Run releases held events.
-func (c heldReleaseCmd) Run(s *session) error {
-	if c.State == "" && len(c.IDs) == 0 {
-		if c.Key == "" && c.Org == "" && !c.All {
-			return &operate.UsageError{What: "say which events: their ids, --state, --key or --org, or --all"}
-		}
-		c.State = string(events.Parked)
-	}
-	return c.act(s, history.ActReplay)
-}
-
-type heldReplayCmd struct{ actFlags }
-
-// Help gives examples.
-func (heldReplayCmd) Help() string {
-	return `For quarantined events after the set-up was put right, and for dead ones after an upgrade that can read them. A replay
-goes through dedupe and merge: it changes what a first delivery would, and never sends a message again.
-
-Examples:
-
-  waybill held replay --state quarantined --key SM0123456789abcdef0123456789abcdef
-  waybill held replay --state dead --dry-run`
-}
-
-// Run replays held events.
-func (c heldReplayCmd) Run(s *session) error { return c.act(s, history.ActReplay) }
-
-type heldDismissCmd struct{ actFlags }
-
-// Help gives examples.
-func (heldDismissCmd) Help() string {
-	return `The events are counted as ignored from then on, and a repeat of one is a duplicate. This cannot be undone.
-
-Examples:
-
-  waybill held dismiss --state dead --dry-run
-  waybill held dismiss 'twilio/AC.../message.status/SM...:delivered:'`
-}
-
-// Run dismisses held events.
-func (c heldDismissCmd) Run(s *session) error { return c.act(s, history.ActDismiss) }

@@ -10,6 +10,7 @@ import (
 	"waybill/internal/bus"
 	"waybill/internal/config"
 	"waybill/internal/events"
+	"waybill/internal/history"
 	"waybill/internal/operate"
 	"waybill/internal/postgres"
 	"waybill/internal/tenantmap"
@@ -86,9 +87,35 @@ func TestAskingWhatHappened(t *testing.T) {
 	require.Zero(t, done.Events, "release is for parked events")
 	s.json(&done, 0, "held", "replay", id)
 	require.Equal(t, 1, done.Events)
+	var org struct {
+		ID string `json:"id"`
+	}
+	s.json(&org, 0, "org", "create", "--name", "Quay Optics")
+	s.json(&done, 0, "held", "release", id, "--to", org.ID, "--note", "by telephone")
+	require.Equal(t, 1, done.Events)
+	require.Equal(t, org.ID, string(*done.Org))
+	r := s.run("held", "show", id)
+	require.Contains(t, r.out, "to "+org.ID+", was quarantined (")
+	require.Contains(t, r.out, "): by telephone")
 	s.json(&done, 0, "held", "dismiss", id)
 	require.Equal(t, 1, done.Events)
 	require.Equal(t, 3, s.run("held", "show", id).status)
+	var acts, ofOne []history.Act
+	s.json(&acts, 0, "held", "acts", "--since", "1h")
+	require.Len(t, acts, 3)
+	require.Equal(t, []history.HeldAct{history.ActDismiss, history.ActRelease, history.ActReplay}, []history.HeldAct{acts[0].Act, acts[1].Act, acts[2].Act})
+	s.json(&ofOne, 0, "held", "acts", id)
+	require.Equal(t, acts, ofOne)
+	s.json(&acts, 0, "held", "acts", "--since", "+1h")
+	require.Empty(t, acts)
+	r = s.run("held", "acts")
+	require.Contains(t, r.out, "by telephone")
+	for _, usage := range [][]string{
+		{"held", "release", "--all", "--to", org.ID}, {"held", "release", id, "--to", "Quay Optics"}, {"held", "list", "--provider", "acme"},
+		{"held", "list", "--since", "1h", "--before", "2h"}, {"held", "release"}, {"held", "replay", "--to", org.ID},
+	} {
+		require.Equal(t, 2, s.run(usage...).status, usage)
+	}
 }
 
 func TestTopicsSendsAndAudit(t *testing.T) {

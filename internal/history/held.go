@@ -53,23 +53,24 @@ func (h *Held) says() (status, code string) {
 
 // HeldFilter selects held events. What is empty selects all.
 type HeldFilter struct {
-	IDs   []string
-	State events.Outcome
-	Keys  []string // texts of keys, any of them
-	Org   events.OrgID
+	IDs           []string
+	State         events.Outcome
+	Keys          []string // texts of keys, any of them
+	Org           events.OrgID
+	Reason        string
+	Provider      events.Provider
+	Since, Before time.Time // of receiving: from Since on, earlier than Before
 }
-
-// HeldAct is what an operator does to held events.
-type HeldAct string
-
-// The acts.
-const (
-	ActReplay  HeldAct = "replay"  // process anew, through dedupe and merge
-	ActDismiss HeldAct = "dismiss" // final outcome ignored
-)
 
 // HeldChange is how many held events an act changed, by state.
 type HeldChange map[events.Outcome]int
+
+// Add adds another chunk's.
+func (c HeldChange) Add(o HeldChange) {
+	for state, n := range o {
+		c[state] += n
+	}
+}
 
 // Total sums the states.
 func (c HeldChange) Total() int {

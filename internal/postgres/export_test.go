@@ -2,13 +2,18 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"waybill/internal/email"
 	"waybill/internal/events"
+	"waybill/internal/history"
 	"waybill/internal/messaging"
 	"waybill/internal/postgres/dbq"
 	"waybill/internal/voice"
@@ -52,6 +57,22 @@ func AddAccountIn(ctx context.Context, tx pgx.Tx, a *tenants.NewAccount) error {
 	return err
 }
 
+// AssignIn is what Held.AssignHeld does inside its transaction, of one event.
+func AssignIn(ctx context.Context, tx pgx.Tx, id events.EventID, org events.OrgID) error {
+	if _, err := tx.Exec(ctx, lockHeld, []events.EventID{id}); err != nil {
+		return err
+	}
+	q := dbq.New(tx)
+	if err := q.Assign(ctx, dbq.AssignParams{Ids: []string{string(id)}, Org: string(org)}); err != nil {
+		return err
+	}
+	return q.SetReady(ctx, []string{string(id)})
+}
+
+// IndifferentToAssigning are statements of a parker that an operator's word
+// does not meet.
+var IndifferentToAssigning = []string{insertPlaceholders, lockPlaceholders, selectMappings, selectAccounts}
+
 // AskIn is what Routing.Ask does inside its transaction.
 func AskIn(ctx context.Context, tx pgx.Tx, requests []tenantmap.Request) ([][]events.OrgID, error) {
 	return ask(ctx, tx, requests)
@@ -70,13 +91,16 @@ func AskUnlockedIn(ctx context.Context, tx pgx.Tx, requests []tenantmap.Request)
 // a conversation's send: neither side writes what the other reads there. What a
 // parker leaves alone, requests, is what an asker writes.
 var (
-	IndifferentToAsking  = []string{selectOrgs, selectShared, selectMappings, selectSenders, selectAccounts}
+	IndifferentToAsking  = []string{lockHeld, selectAssigned, selectOrgs, selectRecordedWith, selectShared, selectMappings, selectSenders, selectAccounts}
 	IndifferentToParking = append([]string{selectRequests}, IndifferentToAsking...)
 )
 
+// NotHeldYet are statements of a parker that meet nothing while its event is not held.
+var NotHeldYet = []string{lockHeld, selectAssigned, selectOrgs, selectRecordedWith}
+
 // IndifferentToAccounts are statements of a parker and of who adds an account
 // that do not meet.
-var IndifferentToAccounts = []string{selectMappings, "-- name: InsertAccount "}
+var IndifferentToAccounts = []string{lockHeld, selectAssigned, selectMappings, "-- name: InsertAccount "}
 
 // Retryable tells whether a transaction is tried again.
 func Retryable(err error) bool { return isRetryable(err) }
@@ -142,4 +166,113 @@ func Left(t testing.TB, db *DB) (pid int, org string) {
 		t.Fatal(err)
 	}
 	return pid, org
+}
+
+// HeldStatement is a statement on held events with its arguments, as SQL.
+type HeldStatement struct{ Name, SQL, Types, Args, Before string }
+
+// filtered returns a statement with a filter's conditions in it, whose
+// arguments follow.
+func filtered(name, format, types, args string, f history.HeldFilter) HeldStatement {
+	first := make([]any, strings.Count(types, ",")+1)
+	where, values := meant(&f, first)
+	for _, v := range values[len(first):] {
+		switch v := v.(type) {
+		case []string:
+			types, args = types+", text[]", args+", '{"+strings.Join(v, ",")+"}'"
+		case time.Time:
+			types, args = types+", timestamptz", args+", '"+v.Format(time.RFC3339)+"'"
+		default:
+			types, args = types+", text", args+fmt.Sprintf(", '%v'", v)
+		}
+	}
+	return HeldStatement{name, fmt.Sprintf(format, where), types, args, forOperators}
+}
+
+const forOperators = planForValues + "; " + inOrder
+
+// OperatorsOnHeld are the statements by which operators' filters are looked for.
+func OperatorsOnHeld(many, one string, org events.OrgID) []HeldStatement {
+	back := func(name string, f history.HeldFilter) HeldStatement {
+		return filtered(name, lookBack, "text, timestamptz, text, timestamptz, int", "'parked', 'infinity', '', '-infinity', 5000", f)
+	}
+	return []HeldStatement{
+		{"all in order", lookAll, "text, int", "'', 5000", forOperators},
+		{"all in order, further on", lookAll, "text, int", "'twilio/AC3', 5000", forOperators},
+		{"a key of one", lookKeys, "text[], text, int", "'{" + one + "}', '', 5000", forOperators},
+		{"a key of many", lookKeys, "text[], text, int", "'{" + many + "}', 'twilio/AC3', 5000", forOperators},
+		back("the newest", history.HeldFilter{}),
+		back("a reason of none", history.HeldFilter{Reason: "none"}),
+		back("a provider of none", history.HeldFilter{Provider: "none"}),
+		back("an organisation", history.HeldFilter{Org: org}),
+		back("a key of many, backwards", history.HeldFilter{Keys: []string{many}}),
+		{"named for a trace", "SELECT n.event_id FROM held_events n WHERE n.event_id = $1 OR n.named_key = ANY($2) UNION SELECT k.event_id FROM held_keys k WHERE k.key = ANY($2) LIMIT 100", "text, text[]", "'x', '{" + one + "}'", forOperators},
+	}
+}
+
+// RoutersOnHeld are the statements by which routers and workers go about held
+// events.
+func RoutersOnHeld(one string) []HeldStatement {
+	return []HeldStatement{
+		{"known receipts", selectKnownReceipts, "text[]", "'{a,b,c}'", ""},
+		{"freeing by key", markReady, "text[]", "'{" + one + "}'", ""},
+		{"waking", wakeHeld, "int", "1000", ""},
+		{"claiming", claimReady, "uuid, interval, int", "gen_random_uuid(), '5 seconds', 100", ""},
+		{"deleting", deleteReleased, "uuid, text[]", "gen_random_uuid(), '{a,b,c}'", ""},
+		{"spoiling", spoil, "uuid, text[], text[]", "gen_random_uuid(), '{a,b}', '{x,y}'", ""},
+		{"removing what is final", supersedeFinal, "text, int", "'', 10000", ""},
+		{"giving parked ones up", expireParked, "timestamptz, text", "'infinity', 'unclaimed'", inOrder},
+		{"giving none up", expireParked, "timestamptz, text", "'-infinity', 'unclaimed'", inOrder},
+	}
+}
+
+// ExpiringHeld picks what retention gives up.
+var ExpiringHeld = HeldStatement{"expiring", pickExpiredHeld, "timestamptz, int", "'infinity', 1000", inOrder}
+
+// CountingHeld counts by state.
+var CountingHeld = HeldStatement{"counting", countHeld, "", "", ""}
+
+// RowsRead runs a statement in a transaction that is undone, as this pool's
+// connections plan it. It returns how many rows it read of the tables that begin
+// with a prefix, and its plan.
+func (db *DB) RowsRead(t *testing.T, s HeldStatement, prefixes ...string) (rows float64, plan string) {
+	t.Helper()
+	tx, err := db.pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, tx.Rollback(t.Context())) }()
+	if s.Before != "" {
+		_, err = tx.Exec(t.Context(), s.Before)
+		require.NoError(t, err)
+	}
+	types, args := "", ""
+	if s.Types != "" {
+		types, args = "("+s.Types+")", "("+s.Args+")"
+	}
+	_, err = tx.Exec(t.Context(), "PREPARE looked"+types+" AS "+s.SQL)
+	require.NoError(t, err, s.Name)
+	defer func() { _, _ = tx.Exec(t.Context(), "DEALLOCATE looked") }()
+	require.NoError(t, tx.QueryRow(t.Context(), "EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE looked"+args).Scan(&plan), s.Name)
+	var read []struct{ Plan planNode }
+	require.NoError(t, json.Unmarshal([]byte(plan), &read))
+	return read[0].Plan.rows(prefixes), plan
+}
+
+// planNode is a node of PostgreSQL's plan.
+type planNode struct {
+	Relation string     `json:"Relation Name"`
+	Rows     float64    `json:"Actual Rows"`
+	Loops    float64    `json:"Actual Loops"`
+	Removed  float64    `json:"Rows Removed by Filter"`
+	Recheck  float64    `json:"Rows Removed by Index Recheck"`
+	Plans    []planNode `json:"Plans"`
+}
+
+func (n *planNode) rows(prefixes []string) (sum float64) {
+	if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(n.Relation, p) }) {
+		sum = (n.Rows + n.Removed + n.Recheck) * n.Loops
+	}
+	for i := range n.Plans {
+		sum += n.Plans[i].rows(prefixes)
+	}
+	return sum
 }

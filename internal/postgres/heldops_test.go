@@ -45,19 +45,19 @@ func TestHeldEventsAreListedReleasedAndDismissed(t *testing.T) {
 	require.Len(t, list(operate.Selection{Org: string(w.orgA)}), 3, "org A's account signed them")
 	require.Empty(t, list(operate.Selection{Org: string(w.orgB)}))
 
-	dry, err := operate.ChangeHeld(t.Context(), store, history.ActDismiss, operate.Selection{}, true, true, silent)
+	dry, err := operate.ChangeHeld(t.Context(), store, operate.Order{Act: history.ActDismiss, Which: operate.Selection{}, All: true, DryRun: true}, silent)
 	require.NoError(t, err)
 	require.Equal(t, 3, dry.Events)
 	require.Len(t, list(operate.Selection{}), 3, "a dry run changed something")
-	_, err = operate.ChangeHeld(t.Context(), store, history.ActDismiss, operate.Selection{}, false, false, silent)
+	_, err = operate.ChangeHeld(t.Context(), store, operate.Order{Act: history.ActDismiss, Which: operate.Selection{}, All: false, DryRun: false}, silent)
 	var usage *operate.UsageError
 	require.ErrorAs(t, err, &usage, "everything must be asked for aloud")
 
-	done, err := operate.ChangeHeld(t.Context(), store, history.ActReplay, operate.Selection{IDs: ids[:1]}, false, false, silent)
+	done, err := operate.ChangeHeld(t.Context(), store, operate.Order{Act: history.ActReplay, Which: operate.Selection{IDs: ids[:1]}, All: false, DryRun: false}, silent)
 	require.NoError(t, err)
 	require.Equal(t, history.HeldChange{events.Parked: 1}, done.States)
 	require.False(t, w.lost(t, events.EventID(ids[0])))
-	done, err = operate.ChangeHeld(t.Context(), store, history.ActReplay, operate.Selection{IDs: ids[:1]}, false, false, silent)
+	done, err = operate.ChangeHeld(t.Context(), store, operate.Order{Act: history.ActReplay, Which: operate.Selection{IDs: ids[:1]}, All: false, DryRun: false}, silent)
 	require.NoError(t, err)
 	require.Zero(t, done.Events, "it is on its way already")
 }
@@ -74,7 +74,7 @@ func TestADismissedEventStaysAccountedFor(t *testing.T) {
 	// The second was applied meanwhile under another receipt.
 	w.exec(t, "INSERT INTO event_ids (event_id, receipt_id, outcome, applied_at) VALUES ($1, $2, 'applied', now())", final.Held.EventID, uuid.NewString())
 	store := postgres.NewHeld(w.open(t, testkit.Operator))
-	done, err := operate.ChangeHeld(t.Context(), store, history.ActDismiss, operate.Selection{State: "parked"}, false, false, silent)
+	done, err := operate.ChangeHeld(t.Context(), store, operate.Order{Act: history.ActDismiss, Which: operate.Selection{State: "parked"}, All: false, DryRun: false}, silent)
 	require.NoError(t, err)
 	require.Equal(t, 2, done.Events)
 

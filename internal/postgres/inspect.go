@@ -247,7 +247,7 @@ func (f *finder) held(ctx context.Context) error {
 		return err
 	}
 	if len(ids) > 0 {
-		rows, err := f.ListHeld(ctx, dbq.ListHeldParams{Ids: ids, Keys: []string{}, Org: string(f.query.Org), Most: int32(len(ids))}) //nolint:gosec // at most what was asked for
+		rows, err := f.ListHeld(ctx, dbq.ListHeldParams{Ids: ids, Org: string(f.query.Org)})
 		if err != nil {
 			return err
 		}

@@ -65,13 +65,14 @@ func sid(n int) string { return fmt.Sprintf("SM%032x", n) }
 
 // early is a status callback of org A's message n that came before its send record.
 func (w *world) early(n int) tenantmap.Unsettled {
+	id := events.NewEventID(events.Twilio, w.signA, events.KindMessageStatus, sid(n), "sent", "")
 	ev := tenantmap.Evidence{
-		Kind: events.KindMessageStatus, Provider: events.Twilio, Signer: w.signA, ProviderID: sid(n), At: noon,
+		Event: id, Kind: events.KindMessageStatus, Provider: events.Twilio, Signer: w.signA, ProviderID: sid(n), At: noon,
 		Resources: []tenantmap.Key{tenantmap.ResourceKey(events.Twilio, sid(n))},
 	}
 	d := tenantmap.Decision{Outcome: events.Parked, Reason: tenantmap.ReasonNoMapping}
 	return tenantmap.Unsettled{Evidence: ev, Decision: d, Held: tenantmap.Held{
-		EventID: events.NewEventID(events.Twilio, w.signA, events.KindMessageStatus, sid(n), "sent", ""),
+		EventID: id,
 		Receipt: events.NewReceiptID(), Provider: events.Twilio, Kind: events.KindMessageStatus, Signer: w.signA,
 		Named: ev.Resources[0].String(), ReceivedAt: noon, Raw: events.Position{Topic: events.TopicRawTwilio}, Record: []byte{1}, Keys: ev.Keys(),
 	}}
@@ -90,6 +91,21 @@ func (w *world) lost(t testing.TB, id events.EventID) bool {
 	err := w.owner.QueryRow(t.Context(), "SELECT EXISTS (SELECT FROM held_events WHERE event_id = $1 AND NOT ready)", id).Scan(&lost)
 	require.NoError(t, err)
 	return lost
+}
+
+// wakeAll does what a router does after a key was recorded for which very many
+// events waited.
+func (w *world) wakeAll(t testing.TB) (chunks int) {
+	t.Helper()
+	routing := postgres.NewRouting(w.open(t, testkit.Router))
+	for {
+		n, err := routing.WakeHeld(t.Context())
+		require.NoError(t, err)
+		if n == 0 {
+			return chunks
+		}
+		chunks++
+	}
 }
 
 type parkFunc func(context.Context, pgx.Tx, []tenantmap.Unsettled) ([]tenantmap.Decision, error)
@@ -117,7 +133,7 @@ func (w *world) contests(t testing.TB) map[string]contest {
 	}
 	routing := postgres.NewRouting(w.open(t, testkit.Router))
 	return map[string]contest{
-		"the send of a callback": {w.early, sends(w.send), testkit.Router, nil, 8, 6, 5},
+		"the send of a callback": {w.early, sends(w.send), testkit.Router, postgres.NotHeldYet, 8, 6, 4},
 		"the last word in a conversation": {
 			func(n int) tenantmap.Unsettled { return w.answer(n, shared) },
 			sends(func(n int) tenantmap.Send {
@@ -269,7 +285,44 @@ func TestRegressionParkersDoNotQueueAndDoNotStarveTheRecorder(t *testing.T) {
 	require.NoError(t, err, "it has its turn before its lock timeout")
 	close(stop)
 	parkers.Wait()
+	w.wakeAll(t)
 	var lost int
 	require.NoError(t, w.owner.QueryRow(t.Context(), "SELECT count(*) FROM held_events WHERE state = 'parked' AND NOT ready").Scan(&lost))
 	require.Zero(t, lost, "what was parked before is ready, and nothing was parked behind it")
+}
+
+// An operator says whose an event is in the moment in which it comes once more
+// and is held again: it goes to that organisation all the same.
+func TestAnOperatorsWordIsHeardInAnyInterleaving(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	pool, operators := w.db.Pool(t, testkit.Router), w.db.Pool(t, testkit.Operator)
+	routing := postgres.NewRouting(w.open(t, testkit.Router))
+	again := contest{
+		parking: func(n int) tenantmap.Unsettled {
+			u := w.early(n)
+			_, _, err := routing.Settle(t.Context(), []tenantmap.Unsettled{u})
+			require.NoError(t, err)
+			u.Held.Receipt = events.NewReceiptID()
+			return u
+		},
+		record: func(ctx context.Context, tx pgx.Tx, n int) error {
+			return postgres.AssignIn(ctx, tx, w.early(n).Held.EventID, w.orgA)
+		},
+		free: postgres.IndifferentToAssigning,
+	}
+	heard := 0
+	schedules := interleavings(7, 4)
+	for n, schedule := range schedules {
+		lost, waited := w.race(t, pool, operators, again, n, schedule, postgres.SettleIn)
+		require.False(t, lost, "the word is lost in the schedule %v", schedule)
+		if waited {
+			heard++
+		}
+		d, _, err := routing.Settle(t.Context(), []tenantmap.Unsettled{w.early(n)})
+		require.NoError(t, err)
+		require.Equal(t, []any{w.orgA, tenantmap.ByOperator}, []any{d[0].Org, d[0].By})
+	}
+	require.NotZero(t, heard, "the two never met")
+	t.Logf("%d interleavings, %d of them waited for the lock, 0 lost words", len(schedules), heard)
 }

@@ -63,39 +63,80 @@ func (r *Routing) Spoil(ctx context.Context, token string, reasons map[events.Ev
 	})
 }
 
+// finalChunk is how many held events one sweep compares with what is final.
+const finalChunk = 10_000
+
 // supersedeFinal also counts a receipt that is not the event's own.
 const supersedeFinal = `
-	WITH gone AS (
-		DELETE FROM held_events h USING event_ids e WHERE e.event_id = h.event_id
-		RETURNING h.event_id, h.receipt_id, h.received_at, e.receipt_id AS final)
-	INSERT INTO event_duplicates (event_id, receipt_id, received_at)
-	SELECT event_id, receipt_id, received_at FROM gone WHERE receipt_id <> final ON CONFLICT DO NOTHING`
+	WITH looked AS MATERIALIZED (SELECT event_id FROM held_events WHERE event_id > $1 ORDER BY event_id LIMIT $2),
+	final AS MATERIALIZED (
+		SELECT e.event_id, e.receipt_id FROM looked l
+		CROSS JOIN LATERAL (SELECT event_id, receipt_id FROM event_ids WHERE event_id = l.event_id OFFSET 0) e),
+	gone AS (
+		DELETE FROM held_events h USING final f WHERE h.event_id = f.event_id
+		RETURNING h.event_id, h.receipt_id, h.received_at, f.receipt_id AS final),
+	repeats AS (
+		INSERT INTO event_duplicates (event_id, receipt_id, received_at)
+		SELECT event_id, receipt_id, received_at FROM gone WHERE receipt_id <> final ON CONFLICT DO NOTHING)
+	SELECT CASE count(*) WHEN $2 THEN max(event_id) ELSE '' END FROM looked`
 
 // SupersedeFinal removes what is held of events that are final: an event was
-// held in the moment in which a worker applied it.
-func (r *Routing) SupersedeFinal(ctx context.Context) error {
-	return r.db.inTx(ctx, "removing held events that are final", func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, supersedeFinal)
-		return err
+// held in the moment in which a worker applied it. It looks at a chunk of the
+// held events behind an event id, and returns where to go on; "" is the start.
+func (r *Routing) SupersedeFinal(ctx context.Context, after events.EventID) (last events.EventID, err error) {
+	err = r.db.inTx(ctx, "removing held events that are final", func(ctx context.Context, tx pgx.Tx) error {
+		return tx.QueryRow(ctx, supersedeFinal, after, finalChunk).Scan(&last)
 	})
+	return last, err
 }
 
+// expireParked looks at the oldest ten thousand: those that are ready already
+// make way as they are released.
 const expireParked = `
 	UPDATE held_events SET state = 'dead', reason = $2
 	WHERE event_id IN (
-		SELECT event_id FROM held_events WHERE state = 'parked' AND NOT ready AND received_at < $1
-		ORDER BY received_at LIMIT 1000 FOR UPDATE SKIP LOCKED)`
+		SELECT event_id FROM held_events WHERE event_id = ANY(ARRAY(
+				SELECT event_id FROM held_events WHERE state = 'parked' AND received_at < $1 ORDER BY received_at LIMIT 10000))
+			AND state = 'parked' AND NOT ready
+		LIMIT 1000 FOR UPDATE SKIP LOCKED)`
 
 // ExpireParked turns events that were received before t and are still parked
 // into dead ones, up to a thousand; a late send still frees them.
 func (r *Routing) ExpireParked(ctx context.Context, t time.Time) (int64, error) {
 	var n int64
 	err := r.db.inTx(ctx, "expiring parked events", func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, inOrder); err != nil {
+			return err
+		}
 		tag, err := tx.Exec(ctx, expireParked, t, tenantmap.ReasonUnclaimed)
 		n = tag.RowsAffected()
 		return err
 	})
 	return n, err
+}
+
+// wakeHeld sets ready the next chunk of what waits for one key, if there is a
+// key that many waited for when it was recorded. Nothing is added to these: the
+// key is on record.
+const wakeHeld = `
+	WITH woken AS MATERIALIZED (SELECT key, done FROM held_wakes ORDER BY key LIMIT 1 FOR UPDATE SKIP LOCKED),
+	next AS MATERIALIZED (
+		SELECT n.event_id FROM woken w
+		CROSS JOIN LATERAL (SELECT event_id FROM held_keys WHERE key = w.key AND event_id > w.done ORDER BY event_id LIMIT $1) n),
+	freed AS (
+		UPDATE held_events SET ready = true, ready_at = now(), retry_at = NULL WHERE event_id IN (
+			SELECT event_id FROM held_events WHERE event_id = ANY(ARRAY(SELECT event_id FROM next)) AND NOT ready ORDER BY event_id FOR UPDATE)),
+	onward AS (UPDATE held_wakes h SET done = (SELECT max(event_id) FROM next) FROM woken w WHERE h.key = w.key AND (SELECT count(*) FROM next) = $1),
+	over AS (DELETE FROM held_wakes h USING woken w WHERE h.key = w.key AND (SELECT count(*) FROM next) < $1)
+	SELECT count(*) FROM next`
+
+// WakeHeld sets ready a chunk of the events that wait for a key which was
+// recorded while very many did. It returns how many it looked at; 0 is the end.
+func (r *Routing) WakeHeld(ctx context.Context) (n int64, err error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	err = r.db.pool.QueryRow(ctx, wakeHeld, heldChunk).Scan(&n)
+	return n, translate(err, "releasing what waits for a key")
 }
 
 const countHeld = `

@@ -34,7 +34,7 @@ func (s *Retention) Relations(t retention.Table) []string {
 		return []string{"events_other"}
 	case retention.Duplicates, retention.BillingPayload:
 		return []string{string(t)}
-	case retention.Held, retention.Erased: // not by pages
+	case retention.Held, retention.Erased, retention.Acts, retention.Assignments: // not by pages
 	}
 	return nil
 }
@@ -78,8 +78,14 @@ func (s *Retention) DropDay(ctx context.Context, before time.Time) (dropped bool
 	return dropped, oldest, err
 }
 
+// pickExpiredHeld goes by the time of receiving, which has an index; an event
+// is held a moment later. It looks at the oldest ten thousand of each state:
+// those that are ready make way as they are released.
 const pickExpiredHeld = `
-	SELECT event_id FROM held_events WHERE state IN ('dead', 'quarantined') AND NOT ready AND held_at < $1
+	SELECT event_id FROM held_events WHERE event_id = ANY(ARRAY(
+			(SELECT event_id FROM held_events WHERE state = 'dead' AND received_at < $1 ORDER BY received_at LIMIT 10000)
+			UNION ALL (SELECT event_id FROM held_events WHERE state = 'quarantined' AND received_at < $1 ORDER BY received_at LIMIT 10000)))
+		AND state IN ('dead', 'quarantined') AND NOT ready AND held_at < $1
 	ORDER BY event_id LIMIT $2 FOR UPDATE SKIP LOCKED`
 
 // ExpireHeld gives up dead and quarantined events that were held before a time:
@@ -87,6 +93,9 @@ const pickExpiredHeld = `
 // It returns how many, a chunk at most.
 func (s *Retention) ExpireHeld(ctx context.Context, before time.Time) (n int64, err error) {
 	err = s.db.inTx(ctx, "expiring held events", func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, inOrder); err != nil {
+			return err
+		}
 		rows, err := tx.Query(ctx, pickExpiredHeld, before, heldChunk)
 		if err != nil {
 			return err
@@ -97,6 +106,26 @@ func (s *Retention) ExpireHeld(ctx context.Context, before time.Time) (n int64, 
 			return err
 		}
 		return dismiss(ctx, dbq.New(tx), ids)
+	})
+	return n, err
+}
+
+// ExpireActs forgets a chunk of the acts on held events that are older than a
+// time, and returns how many.
+func (s *Retention) ExpireActs(ctx context.Context, before time.Time) (n int64, err error) {
+	return s.expire(ctx, "expiring acts on held events", "SELECT expire_held_acts($1, $2)", before)
+}
+
+// ExpireAssignments forgets a chunk of what operators said of whose held events
+// are, if that is older than a time and the events are held no longer. It
+// returns how many.
+func (s *Retention) ExpireAssignments(ctx context.Context, before time.Time) (n int64, err error) {
+	return s.expire(ctx, "expiring assignments of held events", "SELECT expire_held_assignments($1, $2)", before)
+}
+
+func (s *Retention) expire(ctx context.Context, what, statement string, before time.Time) (n int64, err error) {
+	err = s.db.inTx(ctx, what, func(ctx context.Context, tx pgx.Tx) error {
+		return tx.QueryRow(ctx, statement, before, sweepChunk).Scan(&n)
 	})
 	return n, err
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"waybill/internal/events"
 	"waybill/internal/tenantmap"
 )
 
@@ -98,6 +99,9 @@ func (s *settling) decide(ctx context.Context, tx pgx.Tx) error {
 	if s.facts, err = lookup(ctx, tx, keys); err != nil {
 		return err
 	}
+	if s.facts.Assigned, err = s.assigned(ctx, tx); err != nil {
+		return err
+	}
 	s.entered = mappings{}
 	for i := range s.batch {
 		e := &s.batch[i].Evidence
@@ -116,6 +120,33 @@ func (s *settling) decide(ctx context.Context, tx pgx.Tx) error {
 		}
 	}
 	return nil
+}
+
+const (
+	lockHeld       = `SELECT event_id FROM held_events WHERE event_id = ANY($1) ORDER BY event_id FOR UPDATE`
+	selectAssigned = `
+	SELECT a.event_id, a.org_id FROM unnest($1::text[]) AS k(id)
+	CROSS JOIN LATERAL (SELECT event_id, org_id FROM held_assignments WHERE event_id = k.id OFFSET 0) a`
+)
+
+// assigned returns whose events are by an operator's word. Who gives it locks
+// the held events and sets them ready; so their rows are locked before it is
+// read, or an event that is held again in this moment would lose the word.
+func (s *settling) assigned(ctx context.Context, tx pgx.Tx) (map[events.EventID]events.OrgID, error) {
+	ids := make([]string, len(s.batch))
+	for i := range s.batch {
+		ids[i] = string(s.batch[i].Held.EventID)
+	}
+	assigned := map[events.EventID]events.OrgID{}
+	b := &pgx.Batch{}
+	b.Queue(lockHeld, ids)
+	b.Queue(selectAssigned, ids).Query(func(rows pgx.Rows) error {
+		var id events.EventID
+		var org events.OrgID
+		_, err := pgx.ForEachRow(rows, []any{&id, &org}, func() error { assigned[id] = org; return nil })
+		return err
+	})
+	return assigned, tx.SendBatch(ctx, b).Close()
 }
 
 // held returns what is held, each under the keys that could free it.

@@ -62,7 +62,8 @@ func orgOf(r dbq.Organization) tenants.Org {
 // recording runs fn between the two halves of the parking protocol: first the
 // key's row in the map is locked, so that nobody parks an event for it unseen;
 // then, after fn has recorded whose the key is, what is held for it is set
-// ready. It returns how many events that were.
+// ready: a chunk of it at once, the rest by a router ([Routing.WakeHeld]). It
+// returns how many events that are.
 func recording(ctx context.Context, q *dbq.Queries, key tenantmap.Key, fn func() error) (int64, error) {
 	if err := q.TouchKey(ctx, key.String()); err != nil {
 		return 0, err
@@ -70,7 +71,15 @@ func recording(ctx context.Context, q *dbq.Queries, key tenantmap.Key, fn func()
 	if err := fn(); err != nil {
 		return 0, err
 	}
-	return q.ReleaseKey(ctx, key.String())
+	first, err := q.ReleaseKey(ctx, dbq.ReleaseKeyParams{Key: key.String(), Most: heldChunk})
+	if err != nil || first.Looked < heldChunk {
+		return first.Ready, err
+	}
+	// So many would not fit into the time of one statement.
+	if err := q.WakeKey(ctx, dbq.WakeKeyParams{Key: key.String(), Done: first.Done}); err != nil {
+		return 0, err
+	}
+	return q.CountOfKey(ctx, key.String())
 }
 
 // asOperator runs fn in a transaction. Refusals by the server that an operator

@@ -13,13 +13,20 @@ const (
 	Timeline       Table = "events"
 	BillingPayload Table = "billing_events"
 	Held           Table = "held_events"
+	Acts           Table = "held_acts"
+	Assignments    Table = "held_assignments"
 	Erased         Table = "erased_organizations" // what was written for them too late
 )
 
 // Tables returns every table.
 func Tables() []Table {
-	return []Table{EventIDs, Duplicates, Timeline, BillingPayload, Held, Erased}
+	return []Table{EventIDs, Duplicates, Timeline, BillingPayload, Held, Acts, Assignments, Erased}
 }
+
+// actsKept is how long it is known who did what to held events: long enough for
+// whoever goes through the year's books. It is no setting, so that nobody who may
+// set things can shorten what is kept of them; the database holds it as well.
+const actsKept = 366 * day
 
 // Keep returns how long a table keeps its rows; 0 = for ever.
 func (c *Config) Keep(t Table) time.Duration {
@@ -34,6 +41,10 @@ func (c *Config) Keep(t Table) time.Duration {
 		return c.BillingPayload
 	case Held:
 		return c.Held
+	case Acts:
+		return actsKept
+	case Assignments:
+		return month
 	case Erased:
 	}
 	return 0

@@ -44,10 +44,10 @@ func newMetrics(reg prometheus.Registerer, cache *tenantmap.Cache, now func() ti
 			Name: "waybill_org_boundary_violations_total", Help: "Events whose evidence crosses the border between organisations. Alarm on any.",
 		}, []string{"kind"}),
 		events: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "waybill_held_events", Help: "Events held now, by state.",
+			Name: "waybill_held_events", Help: "Events held, by state: counted exactly, every ten seconds or as often as takes a fiftieth of the time (a million: about every half minute).",
 		}, []string{"state"}),
 		oldest: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "waybill_held_oldest_seconds", Help: "Age of the oldest held event, by state.",
+			Name: "waybill_held_oldest_seconds", Help: "Age of the oldest held event when they were last counted, by state.",
 		}, []string{"state"}),
 		released: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waybill_router_released_total", Help: "Held events published anew.",

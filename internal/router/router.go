@@ -85,8 +85,12 @@ type Store interface {
 	// Spoil ends the release of events that can never be published, each for
 	// its reason; they stay held.
 	Spoil(ctx context.Context, token string, reasons map[events.EventID]string) error
-	// SupersedeFinal removes what is held of events that are final.
-	SupersedeFinal(ctx context.Context) error
+	// WakeHeld sets ready a chunk of what waits for a key that was recorded while
+	// very many events did, and returns how many; 0 is the end.
+	WakeHeld(ctx context.Context) (int64, error)
+	// SupersedeFinal removes what is held of events that are final, of a chunk
+	// behind an event id. It returns where to go on, "" after the last chunk.
+	SupersedeFinal(ctx context.Context, after events.EventID) (last events.EventID, err error)
 	// RetryDue sets events ready that are to be tried again by now, some.
 	RetryDue(ctx context.Context, now time.Time) (n int64, err error)
 	// CountKept returns how many parked events of each signer keep their record.

@@ -25,6 +25,10 @@ type Expiry interface {
 	DropDay(ctx context.Context, before time.Time) (dropped bool, oldest *time.Time, err error)
 	// ExpireHeld gives up a chunk of dead and quarantined events.
 	ExpireHeld(ctx context.Context, before time.Time) (int64, error)
+	// ExpireActs and ExpireAssignments forget a chunk of what operators did to
+	// held events, and of whose they said these are.
+	ExpireActs(ctx context.Context, before time.Time) (int64, error)
+	ExpireAssignments(ctx context.Context, before time.Time) (int64, error)
 	// SweepErased takes away a chunk of what was written for erased
 	// organisations.
 	SweepErased(ctx context.Context) (int64, error)
@@ -91,6 +95,10 @@ func (w *Worker) expireTable(ctx context.Context, t retention.Table) error {
 			return nil
 		}
 		return w.chunks(ctx, deleted, func() (int64, error) { return w.Expiry.ExpireHeld(ctx, before) })
+	case retention.Acts:
+		return w.chunks(ctx, deleted, func() (int64, error) { return w.Expiry.ExpireActs(ctx, before) })
+	case retention.Assignments:
+		return w.chunks(ctx, deleted, func() (int64, error) { return w.Expiry.ExpireAssignments(ctx, before) })
 	case retention.Erased:
 		return w.chunks(ctx, deleted, func() (int64, error) { return w.Expiry.SweepErased(ctx) })
 	case retention.EventIDs, retention.Duplicates, retention.Timeline, retention.BillingPayload:

@@ -10,9 +10,86 @@ import (
 	"time"
 )
 
+const actsOn = `-- name: ActsOn :many
+SELECT acted_at, act, operator, application, os_user, event_id, events, state, reason, org_id, filter, note FROM held_acts
+WHERE event_id = $1::text ORDER BY id DESC LIMIT $2
+`
+
+type ActsOnParams struct {
+	EventID string
+	Most    int32
+}
+
+type ActsOnRow struct {
+	ActedAt     time.Time
+	Act         string
+	Operator    string
+	Application string
+	OsUser      string
+	EventID     *string
+	Events      int32
+	State       string
+	Reason      string
+	OrgID       *string
+	Filter      []byte
+	Note        string
+}
+
+// ActsOn returns operators' acts on one event, the newest first. One in a chunk
+// of a bulk act is not among them.
+func (q *Queries) ActsOn(ctx context.Context, arg ActsOnParams) ([]ActsOnRow, error) {
+	rows, err := q.db.Query(ctx, actsOn, arg.EventID, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ActsOnRow
+	for rows.Next() {
+		var i ActsOnRow
+		if err := rows.Scan(
+			&i.ActedAt,
+			&i.Act,
+			&i.Operator,
+			&i.Application,
+			&i.OsUser,
+			&i.EventID,
+			&i.Events,
+			&i.State,
+			&i.Reason,
+			&i.OrgID,
+			&i.Filter,
+			&i.Note,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const assign = `-- name: Assign :exec
+INSERT INTO held_assignments (event_id, org_id) SELECT e, $1::uuid FROM unnest($2::text[]) AS e ORDER BY e
+ON CONFLICT (event_id) DO UPDATE SET org_id = excluded.org_id, assigned_at = excluded.assigned_at
+`
+
+type AssignParams struct {
+	Org string
+	Ids []string
+}
+
+// Assign says whose held events are; the last word counts.
+func (q *Queries) Assign(ctx context.Context, arg AssignParams) error {
+	_, err := q.db.Exec(ctx, assign, arg.Org, arg.Ids)
+	return err
+}
+
 const countDismissedRepeats = `-- name: CountDismissedRepeats :exec
 INSERT INTO event_duplicates (event_id, receipt_id, received_at)
-SELECT h.event_id, h.receipt_id, h.received_at FROM held_events h JOIN event_ids e ON e.event_id = h.event_id
+SELECT h.event_id, h.receipt_id, h.received_at FROM held_events h
+CROSS JOIN LATERAL (SELECT receipt_id FROM event_ids WHERE event_id = h.event_id OFFSET 0) e
 WHERE h.event_id = ANY($1::text[]) AND e.receipt_id <> h.receipt_id
 ORDER BY h.event_id
 ON CONFLICT DO NOTHING
@@ -82,28 +159,81 @@ func (q *Queries) HeldNamed(ctx context.Context, arg HeldNamedParams) ([]string,
 	return items, nil
 }
 
+const listActs = `-- name: ListActs :many
+SELECT acted_at, act, operator, application, os_user, event_id, events, state, reason, org_id, filter, note FROM held_acts
+WHERE acted_at >= $1 ORDER BY acted_at DESC, id DESC LIMIT $2
+`
+
+type ListActsParams struct {
+	Since time.Time
+	Most  int32
+}
+
+type ListActsRow struct {
+	ActedAt     time.Time
+	Act         string
+	Operator    string
+	Application string
+	OsUser      string
+	EventID     *string
+	Events      int32
+	State       string
+	Reason      string
+	OrgID       *string
+	Filter      []byte
+	Note        string
+}
+
+// ListActs returns operators' acts on held events since a time, the newest
+// first.
+func (q *Queries) ListActs(ctx context.Context, arg ListActsParams) ([]ListActsRow, error) {
+	rows, err := q.db.Query(ctx, listActs, arg.Since, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ListActsRow
+	for rows.Next() {
+		var i ListActsRow
+		if err := rows.Scan(
+			&i.ActedAt,
+			&i.Act,
+			&i.Operator,
+			&i.Application,
+			&i.OsUser,
+			&i.EventID,
+			&i.Events,
+			&i.State,
+			&i.Reason,
+			&i.OrgID,
+			&i.Filter,
+			&i.Note,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const listHeld = `-- name: ListHeld :many
 
 SELECT h.event_id, h.receipt_id, h.state, h.reason, h.provider, h.kind, h.signer, h.named_key, h.org_id, h.received_at, h.held_at,
   h.raw_topic, h.raw_partition, h.raw_offset, h.ready, h.attempts,
   ARRAY(SELECT k.key FROM held_keys k WHERE k.event_id = h.event_id ORDER BY k.key)::text[] AS keys
 FROM held_events h
-WHERE (cardinality($1::text[]) = 0 OR h.event_id = ANY($1::text[]))
-  AND ($2::text = '' OR h.state = $2::text)
-  AND (cardinality($3::text[]) = 0 OR h.named_key = ANY($3::text[])
-    OR EXISTS (SELECT 1 FROM held_keys k WHERE k.event_id = h.event_id AND k.key = ANY($3::text[])))
-  AND ($4::text = '' OR h.org_id::text = $4::text OR h.signer = $4::text OR EXISTS (
-    SELECT 1 FROM account_orgs o JOIN accounts a ON a.id = o.account_id
-    WHERE a.provider = h.provider AND a.name = h.signer AND o.org_id::text = $4::text))
-ORDER BY h.received_at DESC, h.event_id LIMIT $5
+WHERE h.event_id = ANY($1::text[]) AND ($2::text = '' OR h.org_id::text = $2::text OR h.signer = $2::text OR EXISTS (
+  SELECT 1 FROM account_orgs o JOIN accounts a ON a.id = o.account_id
+  WHERE a.provider = h.provider AND a.name = h.signer AND o.org_id::text = $2::text))
+ORDER BY h.received_at DESC, h.event_id
 `
 
 type ListHeldParams struct {
-	Ids   []string
-	State string
-	Keys  []string
-	Org   string
-	Most  int32
+	Ids []string
+	Org string
 }
 
 type ListHeldRow struct {
@@ -126,16 +256,12 @@ type ListHeldRow struct {
 	Keys         []string
 }
 
-// Events without a home, for operators. A filter that is empty filters nothing.
-// ListHeld returns held events, the newest first.
+// Events without a home, for operators. Which are meant is asked for by
+// heldpick.go.
+// ListHeld returns held events of these ids, the newest first, narrowed to an
+// organisation unless that is empty.
 func (q *Queries) ListHeld(ctx context.Context, arg ListHeldParams) ([]ListHeldRow, error) {
-	rows, err := q.db.Query(ctx, listHeld,
-		arg.Ids,
-		arg.State,
-		arg.Keys,
-		arg.Org,
-		arg.Most,
-	)
+	rows, err := q.db.Query(ctx, listHeld, arg.Ids, arg.Org)
 	if err != nil {
 		return nil, err
 	}
@@ -172,72 +298,16 @@ func (q *Queries) ListHeld(ctx context.Context, arg ListHeldParams) ([]ListHeldR
 	return items, nil
 }
 
-const pickHeld = `-- name: PickHeld :many
-SELECT h.event_id, h.receipt_id, h.state, h.org_id, h.received_at FROM held_events h
-WHERE NOT ($1::boolean AND h.ready)
-  AND h.event_id > $2::text
-  AND (cardinality($3::text[]) = 0 OR h.event_id = ANY($3::text[]))
-  AND ($4::text = '' OR h.state = $4::text)
-  AND (cardinality($5::text[]) = 0 OR h.named_key = ANY($5::text[])
-    OR EXISTS (SELECT 1 FROM held_keys k WHERE k.event_id = h.event_id AND k.key = ANY($5::text[])))
-  AND ($6::text = '' OR h.org_id::text = $6::text OR h.signer = $6::text OR EXISTS (
-    SELECT 1 FROM account_orgs o JOIN accounts a ON a.id = o.account_id
-    WHERE a.provider = h.provider AND a.name = h.signer AND o.org_id::text = $6::text))
-ORDER BY h.event_id LIMIT $7 FOR UPDATE OF h
+const orgErased = `-- name: OrgErased :one
+SELECT erased_at IS NOT NULL AS erased FROM organizations WHERE id = $1
 `
 
-type PickHeldParams struct {
-	OnlyWaiting bool
-	After       string
-	Ids         []string
-	State       string
-	Keys        []string
-	Org         string
-	Most        int32
-}
-
-type PickHeldRow struct {
-	EventID    string
-	ReceiptID  string
-	State      string
-	OrgID      *string
-	ReceivedAt time.Time
-}
-
-// PickHeld locks held events that a filter selects, in order. With only_waiting
-// it leaves out those that are ready already.
-func (q *Queries) PickHeld(ctx context.Context, arg PickHeldParams) ([]PickHeldRow, error) {
-	rows, err := q.db.Query(ctx, pickHeld,
-		arg.OnlyWaiting,
-		arg.After,
-		arg.Ids,
-		arg.State,
-		arg.Keys,
-		arg.Org,
-		arg.Most,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []PickHeldRow
-	for rows.Next() {
-		var i PickHeldRow
-		if err := rows.Scan(
-			&i.EventID,
-			&i.ReceiptID,
-			&i.State,
-			&i.OrgID,
-			&i.ReceivedAt,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+// OrgErased tells whether an organisation was erased; no row: there is none.
+func (q *Queries) OrgErased(ctx context.Context, org string) (interface{}, error) {
+	row := q.db.QueryRow(ctx, orgErased, org)
+	var erased interface{}
+	err := row.Scan(&erased)
+	return erased, err
 }
 
 const setReady = `-- name: SetReady :exec

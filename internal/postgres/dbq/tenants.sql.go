@@ -12,6 +12,18 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
+const countOfKey = `-- name: CountOfKey :one
+SELECT count(*) FROM held_keys WHERE key = $1
+`
+
+// CountOfKey returns how many events are held for a key.
+func (q *Queries) CountOfKey(ctx context.Context, key string) (int64, error) {
+	row := q.db.QueryRow(ctx, countOfKey, key)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const databaseTime = `-- name: DatabaseTime :one
 SELECT now()::timestamptz AS now
 `
@@ -450,18 +462,30 @@ func (q *Queries) ListTokens(ctx context.Context, arg ListTokensParams) ([]ListT
 	return items, nil
 }
 
-const releaseKey = `-- name: ReleaseKey :execrows
-UPDATE held_events SET ready = true, ready_at = now(), retry_at = NULL
-WHERE NOT ready AND event_id IN (SELECT k.event_id FROM held_keys k WHERE k.key = $1)
+const releaseKey = `-- name: ReleaseKey :one
+WITH first AS (SELECT k.event_id FROM held_keys k WHERE k.key = $1 ORDER BY k.event_id LIMIT $2),
+  freed AS (UPDATE held_events SET ready = true, ready_at = now(), retry_at = NULL WHERE NOT ready AND event_id IN (SELECT f.event_id FROM first f) RETURNING event_id)
+SELECT (SELECT count(*) FROM freed) AS ready, (SELECT count(*) FROM first) AS looked, coalesce((SELECT max(f.event_id) FROM first f), '')::text AS done
 `
 
-// ReleaseKey sets ready what is held for a key.
-func (q *Queries) ReleaseKey(ctx context.Context, key string) (int64, error) {
-	result, err := q.db.Exec(ctx, releaseKey, key)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+type ReleaseKeyParams struct {
+	Key  string
+	Most int32
+}
+
+type ReleaseKeyRow struct {
+	Ready  int64
+	Looked int64
+	Done   string
+}
+
+// ReleaseKey sets ready the first events that are held for a key. It returns
+// how many that were, how many it looked at, and the last of these.
+func (q *Queries) ReleaseKey(ctx context.Context, arg ReleaseKeyParams) (ReleaseKeyRow, error) {
+	row := q.db.QueryRow(ctx, releaseKey, arg.Key, arg.Most)
+	var i ReleaseKeyRow
+	err := row.Scan(&i.Ready, &i.Looked, &i.Done)
+	return i, err
 }
 
 const removeAccount = `-- name: RemoveAccount :exec
@@ -557,6 +581,22 @@ INSERT INTO tenant_map (key) VALUES ($1) ON CONFLICT (key) DO UPDATE SET recorde
 // that nobody parks an event for the key unseen.
 func (q *Queries) TouchKey(ctx context.Context, key string) error {
 	_, err := q.db.Exec(ctx, touchKey, key)
+	return err
+}
+
+const wakeKey = `-- name: WakeKey :exec
+INSERT INTO held_wakes (key, done) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET done = excluded.done, asked_at = excluded.asked_at
+`
+
+type WakeKeyParams struct {
+	Key  string
+	Done string
+}
+
+// WakeKey has a router set ready the rest of what is held for a key, behind an
+// event id.
+func (q *Queries) WakeKey(ctx context.Context, arg WakeKeyParams) error {
+	_, err := q.db.Exec(ctx, wakeKey, arg.Key, arg.Done)
 	return err
 }
 

@@ -15,10 +15,21 @@ SELECT id, external_id, name, created_at, erased_at FROM organizations ORDER BY 
 -- that nobody parks an event for the key unseen.
 INSERT INTO tenant_map (key) VALUES (@key) ON CONFLICT (key) DO UPDATE SET recorded_at = now();
 
--- name: ReleaseKey :execrows
--- ReleaseKey sets ready what is held for a key.
-UPDATE held_events SET ready = true, ready_at = now(), retry_at = NULL
-WHERE NOT ready AND event_id IN (SELECT k.event_id FROM held_keys k WHERE k.key = @key);
+-- name: ReleaseKey :one
+-- ReleaseKey sets ready the first events that are held for a key. It returns
+-- how many that were, how many it looked at, and the last of these.
+WITH first AS (SELECT k.event_id FROM held_keys k WHERE k.key = @key ORDER BY k.event_id LIMIT @most),
+  freed AS (UPDATE held_events SET ready = true, ready_at = now(), retry_at = NULL WHERE NOT ready AND event_id IN (SELECT f.event_id FROM first f) RETURNING event_id)
+SELECT (SELECT count(*) FROM freed) AS ready, (SELECT count(*) FROM first) AS looked, coalesce((SELECT max(f.event_id) FROM first f), '')::text AS done;
+
+-- name: WakeKey :exec
+-- WakeKey has a router set ready the rest of what is held for a key, behind an
+-- event id.
+INSERT INTO held_wakes (key, done) VALUES (@key, @done) ON CONFLICT (key) DO UPDATE SET done = excluded.done, asked_at = excluded.asked_at;
+
+-- name: CountOfKey :one
+-- CountOfKey returns how many events are held for a key.
+SELECT count(*) FROM held_keys WHERE key = @key;
 
 -- name: InsertAccount :exec
 -- InsertAccount makes an account unless a live one has that name.

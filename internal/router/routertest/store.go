@@ -305,7 +305,11 @@ func (m *memory) Finals(context.Context, []events.EventID) (map[events.EventID]e
 
 func (m *memory) Spoil(context.Context, string, map[events.EventID]string) error { return nil }
 
-func (m *memory) SupersedeFinal(context.Context) error { return nil }
+func (m *memory) SupersedeFinal(context.Context, events.EventID) (events.EventID, error) {
+	return "", nil
+}
+
+func (m *memory) WakeHeld(context.Context) (int64, error) { return 0, nil }
 
 func (m *memory) ExpireParked(context.Context, time.Time) (int64, error) { return 0, nil }
 

@@ -1,0 +1,18 @@
+package tenantmap
+
+import "waybill/internal/events"
+
+// NotAssignable returns why an operator cannot say whose a held event is, ""
+// if they can: it must be a callback, which somebody's messages or calls are
+// about, and be held because nobody knew or agreed whose.
+func NotAssignable(p events.Provider, state events.Outcome, reason string) string {
+	switch {
+	case p == events.Sender:
+		return "is a send record, which names its organisation itself"
+	case p == events.Stripe:
+		return "is Stripe's, which belongs to no organisation"
+	case state == events.Dead && reason != ReasonUnclaimed:
+		return "is dead because it cannot be processed (" + reason + "), whoever it belongs to"
+	}
+	return ""
+}
