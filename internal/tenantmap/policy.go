@@ -1,6 +1,10 @@
 package tenantmap
 
-import "waybill/internal/events"
+import (
+	"maps"
+
+	"waybill/internal/events"
+)
 
 // Making says whether an event may make a row that no send record announced.
 type Making uint8
@@ -37,6 +41,9 @@ var policies = map[events.Kind]Policy{
 	events.KindContact:       {AtOnce, true},
 	events.KindContactRecord: {AtOnce, true},
 }
+
+// Policies returns the policy of every kind that has one.
+func Policies() map[events.Kind]Policy { return maps.Clone(policies) }
 
 // PolicyOf returns the policy of a kind; the zero value never makes a row.
 func PolicyOf(k events.Kind) Policy { return policies[k] }

@@ -45,22 +45,26 @@ const (
 	ReasonUnclaimed      = "unclaimed"           // dead: parked for longer than WAYBILL_PARK_MAX_AGE
 )
 
-// rule is one kind of evidence: it decides, or has nothing to say.
-type rule struct {
-	makes  bool // it may only tell whose a new row is
-	decide func(*Evidence, *Facts) (Decision, bool)
+// Rule is one kind of evidence: it decides, or has nothing to say.
+type Rule struct {
+	Evidence string // what decides, in a person's words
+	Makes    bool   // it may only tell whose a new row is
+	decide   func(*Evidence, *Facts) (Decision, bool)
 }
 
 // rules are asked in this order; the first that has something to say decides.
 // What is held stays held whatever those behind it would say: a known id that
 // the signer may not touch is not saved by a number.
-var rules = []rule{
-	{false, byOperator},
-	{false, byID},
-	{false, byParent},
-	{true, bySender},
-	{true, byAccount},
+var rules = []Rule{
+	{"what an operator said of this event; no id leaves its organisation even so", false, byOperator},
+	{"a known id, the provider's or our own echoed one, if the signer was entitled to its organisation when it was sent", false, byID},
+	{"a known id of what it is a part of, such as the call that dialled this leg", false, byParent},
+	{"who held the senders that it names, at its time; of several who share one, who wrote to the person last, within 90 days", true, bySender},
+	{"a signing account that belonged to one organisation alone at its time", true, byAccount},
 }
+
+// Rules returns the rules in their order, for documentation.
+func Rules() []Rule { return slices.Clone(rules) }
 
 // Resolve decides from evidence and facts: what an operator said of this event;
 // a known id of its resource, if the signer was entitled to its organisation
@@ -70,7 +74,7 @@ var rules = []rule{
 func Resolve(e *Evidence, f *Facts) Decision {
 	mayMake := e.mayMake()
 	for _, r := range rules {
-		if r.makes && !mayMake {
+		if r.Makes && !mayMake {
 			continue
 		}
 		if d, ok := r.decide(e, f); ok {
