@@ -310,20 +310,25 @@ func tenures(t *testing.T, store *postgres.Tenants, name string, orgs ...events.
 	return out
 }
 
-// Whose an event of a moved account is hangs on its time, and what waited for
-// the account is looked at again.
-func TestEventsOfAMovedAccountAreItsHoldersAtTheirTime(t *testing.T) {
+// For whom a moved account signs hangs on the time, and what waited for the
+// account is looked at again.
+func TestAMovedAccountSignsForItsHolderAtTheTime(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	store := operator(t, w)
 	routing := postgres.NewRouting(w.open(t, testkit.Router))
 	at := time.Now().Add(10 * time.Second).UTC().Truncate(time.Microsecond)
-	resolve := func(sent time.Time) tenantmap.Decision {
+	signsFor := func(sent time.Time) (orgs []events.OrgID) {
 		t.Helper()
-		e := tenantmap.Evidence{Provider: events.Twilio, Signer: w.signA, ProviderID: sid(1), At: sent, Creates: true}
-		facts, err := routing.Lookup(t.Context(), e.Keys())
+		key := tenantmap.AccountKey(events.Twilio, w.signA)
+		facts, err := routing.Lookup(t.Context(), []tenantmap.Key{key})
 		require.NoError(t, err)
-		return tenantmap.Resolve(&e, &facts)
+		for _, org := range []events.OrgID{w.orgA, w.orgB} {
+			if facts.Accounts[key].Entitled(org, sent) {
+				orgs = append(orgs, org)
+			}
+		}
+		return orgs
 	}
 	parked, err := routing.Park(t.Context(), []tenantmap.Parking{w.early(1)}) // signed by it, of a message that nobody recorded
 	require.NoError(t, err)
@@ -331,6 +336,6 @@ func TestEventsOfAMovedAccountAreItsHoldersAtTheirTime(t *testing.T) {
 	moved, err := store.MoveAccount(t.Context(), tenants.AccountMove{Account: w.signA, To: w.orgB, At: at})
 	require.NoError(t, err)
 	require.EqualValues(t, 1, moved.Released)
-	require.Equal(t, w.orgA, resolve(at.Add(-time.Microsecond)).Org)
-	require.Equal(t, w.orgB, resolve(at).Org)
+	require.Equal(t, []events.OrgID{w.orgA}, signsFor(at.Add(-time.Microsecond)))
+	require.Equal(t, []events.OrgID{w.orgB}, signsFor(at))
 }
