@@ -330,9 +330,9 @@ func TestAMovedAccountSignsForItsHolderAtTheTime(t *testing.T) {
 		}
 		return orgs
 	}
-	parked, err := routing.Park(t.Context(), []tenantmap.Parking{w.early(1)}) // signed by it, of a message that nobody recorded
-	require.NoError(t, err)
-	require.Equal(t, events.Parked, parked[0].Outcome)
+	held := w.early(1).Held // signed by it, of a message that nobody recorded
+	held.State, held.Reason, held.Keys = events.Parked, tenantmap.ReasonNoMapping, []tenantmap.Key{tenantmap.AccountKey(events.Twilio, w.signA)}
+	require.NoError(t, routing.Hold(t.Context(), []tenantmap.Held{held}))
 	moved, err := store.MoveAccount(t.Context(), tenants.AccountMove{Account: w.signA, To: w.orgB, At: at})
 	require.NoError(t, err)
 	require.EqualValues(t, 1, moved.Released)
