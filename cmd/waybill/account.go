@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"waybill/internal/operate"
 	"waybill/internal/tenants"
@@ -11,6 +12,7 @@ import (
 
 type accountCmd struct {
 	Add    accountAddCmd    `cmd:"" help:"Enter an account, or add a token or organisation to one."`
+	Move   accountMoveCmd   `cmd:"" help:"Let an account sign for another organisation."`
 	List   accountListCmd   `cmd:"" help:"List accounts, without their secrets."`
 	Remove accountRemoveCmd `cmd:"" help:"Remove an account, or one of its tokens."`
 }
@@ -55,12 +57,21 @@ func signsFor(a *tenants.Account) string {
 		return "every organisation"
 	}
 	var orgs []string
+	now := time.Now()
 	for _, t := range a.Orgs {
-		if t.To == nil {
-			orgs = append(orgs, string(t.Org))
+		if t.To != nil && !t.To.After(now) {
+			continue // it is over
 		}
+		org := string(t.Org)
+		if t.From != nil && t.From.After(now) {
+			org += " from " + seconds(t.From, "")
+		}
+		if t.To != nil {
+			org += " until " + seconds(t.To, "")
+		}
+		orgs = append(orgs, org)
 	}
-	return dash(strings.Join(orgs, ","))
+	return dash(strings.Join(orgs, ", "))
 }
 
 func tokens(a *tenants.Account) string {

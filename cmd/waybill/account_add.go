@@ -33,6 +33,9 @@ func (addTwilioCmd) Help() string {
 	return `Repeat it to rotate: every token that was added is accepted until it is removed. A subaccount has a token of its own.
 Needs WAYBILL_SECRET_KEY, under which the token is sealed.
 
+An organisation that an account of this name never signed for counts from the beginning, also as the second one: what was
+sent before the account was entered is its own too. One that it signed for before counts from now. See also account move.
+
 Examples:
 
   waybill account add twilio --org 7b2e... --sid AC0123456789abcdef0123456789abcdef --auth-token-file token.txt

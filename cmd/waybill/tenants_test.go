@@ -41,6 +41,10 @@ func TestEnteringAnOrganisationItsAccountAndItsSenders(t *testing.T) {
 	require.NotContains(t, out, "0123456789abcdef\\n")
 	require.NotContains(t, out, "whsec_x")
 	testkit.Golden(t, "json/account_list.json", steady(out))
+	third := "a5cc0000-0000-4000-8000-000000000003"
+	s.json(nil, 0, "org", "create", "--name", "Third", "--id", third)
+	testkit.Golden(t, "json/account_move.json", steady(s.json(nil, 0, "account", "move", account, "--from", org, "--org", third, "--at", "+30s")))
+	require.Regexp(t, org+` until 20\S+ \S+, `+other+`, `+third+` from 20\S+ \S+`, s.run("account", "list").out)
 	testkit.Golden(t, "json/account_remove.json", steady(s.json(nil, 0, "account", "remove", account)))
 
 	testkit.Golden(t, "json/number_add.json", steady(s.json(nil, 0, "number", "add", "+1 (555) 010-0001", "--org", org)))
@@ -68,6 +72,7 @@ func TestWhatIsRefusedExitsWithOneAndWhatIsUnknownWithThree(t *testing.T) {
 		{1, "reading --auth-token-file", []string{"account", "add", "twilio", "--org", org, "--sid", account, "--auth-token-file", "/nowhere"}},
 		{1, "exists already", []string{"org", "create", "--name", "x", "--id", org}},
 		{1, "number move", []string{"number", "add", "+15550100001", "--org", other}},
+		{1, "5 seconds ahead", []string{"account", "move", account, "--org", other, "--at", "+1s"}},
 		{1, "5 seconds ahead", []string{"number", "move", "+15550100001", "--org", other, "--at", "+1s"}},
 		{2, "--platform", []string{"account", "add", "twilio", "--sid", account, "--auth-token-file", s.file("t")}},
 		{2, "not both", []string{"account", "add", "twilio", "--org", org, "--platform", "--sid", account, "--auth-token-file", s.file("t")}},
@@ -77,6 +82,8 @@ func TestWhatIsRefusedExitsWithOneAndWhatIsUnknownWithThree(t *testing.T) {
 		{3, "no organisation", []string{"number", "add", "+15550100002", "--org", uuid.NewString()}},
 		{3, "no organisation holds", []string{"number", "move", "+15550100003", "--org", org, "--at", "+1m"}},
 		{3, "no account", []string{"account", "remove", "AC1"}},
+		{3, "no account", []string{"account", "move", "AC1", "--org", org, "--at", "+1m"}},
+		{2, "--from", []string{"account", "move", "AC1", "--org", org, "--from", "4711", "--at", "+1m"}},
 		{3, "nothing is on record", []string{"trace", "SM1"}},
 		{3, "no campaign", []string{"campaign", "show", uuid.NewString()}},
 		{3, "no event", []string{"held", "show", "x"}},

@@ -22,6 +22,7 @@ type Tenants interface {
 	SealedTokens(ctx context.Context, provider tenants.Issuer, purpose, name string) ([]tenants.SealedToken, error)
 	Accounts(ctx context.Context) ([]tenants.Account, error)
 	RemoveAccount(ctx context.Context, ref, tokenID string) error
+	MoveAccount(ctx context.Context, m tenants.AccountMove) (tenants.AccountMoved, error)
 	AddSender(ctx context.Context, s tenants.NewSender) (tenants.Placed, error)
 	MoveSender(ctx context.Context, m tenants.Move) (tenants.Placed, error)
 	Senders(ctx context.Context) ([]tenants.Sender, error)
@@ -101,10 +102,36 @@ func (o *Onboard) Transfer(ctx context.Context, value, orgID string, at time.Tim
 	if err != nil {
 		return tenants.Placed{}, err
 	}
-	if at.Before(o.Now().Add(minNotice)) {
-		return tenants.Placed{}, refuse("a move must lie at least %d seconds ahead, so that every process knows of it in time: choose a later --at, for example --at +10s", int(minNotice.Seconds()))
+	if err := o.inTime(at); err != nil {
+		return tenants.Placed{}, err
 	}
 	return o.MoveSender(ctx, tenants.Move{Value: tenantmap.NormaliseSender(value), Org: org, At: at})
+}
+
+// Reassign lets an account sign for another organisation from a time on. from
+// says in whose place, if it signs for several; else it may be "".
+func (o *Onboard) Reassign(ctx context.Context, account, from, to string, at time.Time) (tenants.AccountMoved, error) {
+	m := tenants.AccountMove{Account: account, At: at}
+	var err error
+	if m.To, err = parseOrg(to); err != nil {
+		return tenants.AccountMoved{}, err
+	}
+	if from != "" {
+		if m.From, err = events.ParseOrgID(from); err != nil {
+			return tenants.AccountMoved{}, usage("--from: %v", err)
+		}
+	}
+	if err := o.inTime(at); err != nil {
+		return tenants.AccountMoved{}, err
+	}
+	return o.MoveAccount(ctx, m)
+}
+
+func (o *Onboard) inTime(at time.Time) error {
+	if at.Before(o.Now().Add(minNotice)) {
+		return refuse("a move must lie at least %d seconds ahead, so that every process knows of it in time: choose a later --at, for example --at +10s", int(minNotice.Seconds()))
+	}
+	return nil
 }
 
 func parseOrg(id string) (events.OrgID, error) {

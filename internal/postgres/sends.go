@@ -91,11 +91,13 @@ func readMappings(ctx context.Context, tx pgx.Tx, sends []tenantmap.Send) (*know
 		return err
 	})
 	k.shared = queueShared(b, senders)
-	b.Queue(selectRecordedWith, pairs).Query(func(rows pgx.Rows) error {
-		var key, with string
-		_, err := pgx.ForEachRow(rows, []any{&key, &with}, func() error { k.with[key] = with; return nil })
-		return err
-	})
+	if len(pairs) > 0 {
+		b.Queue(selectRecordedWith, pairs).Query(func(rows pgx.Rows) error {
+			var key, with string
+			_, err := pgx.ForEachRow(rows, []any{&key, &with}, func() error { k.with[key] = with; return nil })
+			return err
+		})
+	}
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return nil, err
 	}

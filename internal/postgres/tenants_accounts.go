@@ -125,20 +125,30 @@ func assemble(rows []dbq.ListAccountsRow, entitled []dbq.AccountOrg, tokens []db
 	return all
 }
 
+// findAccount returns the live account with an id or name.
+func findAccount(ctx context.Context, q *dbq.Queries, ref string) (dbq.FindAccountsRow, error) {
+	found, err := q.FindAccounts(ctx, ref)
+	switch {
+	case err != nil:
+		return dbq.FindAccountsRow{}, err
+	case len(found) == 0:
+		return dbq.FindAccountsRow{}, notFound("no account has this id or name: see `waybill account list`")
+	case len(found) > 1:
+		return dbq.FindAccountsRow{}, refuse("several_accounts", "several accounts have this name: give the id that `waybill account list` shows")
+	}
+	return found[0], nil
+}
+
 // RemoveAccount ends the account with that id or name, or one of its tokens.
-// What it signed before is still judged as of then.
+// What it signed before is still judged as of then; a move that lies ahead does
+// not happen.
 func (t *Tenants) RemoveAccount(ctx context.Context, ref, tokenID string) error {
 	return t.db.asOperator(ctx, "removing an account", func(_ pgx.Tx, q *dbq.Queries) error {
-		ids, err := q.FindAccounts(ctx, ref)
-		switch {
-		case err != nil:
+		a, err := findAccount(ctx, q, ref)
+		if err != nil {
 			return err
-		case len(ids) == 0:
-			return notFound("no account has this id or name: see `waybill account list`")
-		case len(ids) > 1:
-			return refuse("several_accounts", "several accounts have this name: give the id that `waybill account list` shows")
 		}
-		n, err := q.RemoveTokens(ctx, dbq.RemoveTokensParams{AccountID: ids[0], ID: optional(tokenID)})
+		n, err := q.RemoveTokens(ctx, dbq.RemoveTokensParams{AccountID: a.ID, ID: optional(tokenID)})
 		if err != nil {
 			return err
 		}
@@ -148,9 +158,12 @@ func (t *Tenants) RemoveAccount(ctx context.Context, ref, tokenID string) error 
 			}
 			return nil
 		}
-		if err := q.EndEntitlements(ctx, ids[0]); err != nil {
+		if err := q.DropEntitlements(ctx, a.ID); err != nil {
 			return err
 		}
-		return q.RemoveAccount(ctx, ids[0])
+		if err := q.EndEntitlements(ctx, a.ID); err != nil {
+			return err
+		}
+		return q.RemoveAccount(ctx, a.ID)
 	})
 }

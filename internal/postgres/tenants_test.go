@@ -233,3 +233,109 @@ func TestASenderMovesAtATime(t *testing.T) {
 	require.Nil(t, all[1].To)
 	require.Empty(t, all[1].VoiceRedirect, "the former holder's URL is not the new one's")
 }
+
+func TestAnAccountMovesAtATime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	store := operator(t, w)
+	orgC := events.OrgID(uuid.NewString())
+	_, err := store.CreateOrg(t.Context(), tenants.NewOrg{ID: orgC, Name: "third"})
+	require.NoError(t, err)
+	at := time.Now().Add(10 * time.Second).UTC().Truncate(time.Microsecond)
+	move := func(account string, from, to events.OrgID, at time.Time) error {
+		_, err := store.MoveAccount(t.Context(), tenants.AccountMove{Account: account, From: from, To: to, At: at})
+		return err
+	}
+	var missing *tenants.NotFoundError
+	require.ErrorAs(t, move("AC1", "", w.orgB, at), &missing)
+	require.ErrorAs(t, move(w.signA, "", events.OrgID(uuid.NewString()), at), &missing)
+	requireRefusal(t, move(w.signA, "", w.orgA, at), "account_there")
+	requireRefusal(t, move(w.signA, w.orgB, orgC, at), "account_elsewhere")
+
+	before := configVersion(t, w)
+	moved, err := store.MoveAccount(t.Context(), tenants.AccountMove{Account: w.signA, To: w.orgB, At: at})
+	require.NoError(t, err)
+	require.Equal(t, []events.OrgID{w.orgA, w.orgB}, []events.OrgID{moved.From, moved.To})
+	require.Greater(t, configVersion(t, w), before, "routers would not learn of it")
+	want := []tenants.Tenure{{Org: w.orgA, To: &at}, {Org: w.orgB, From: &at}}
+	require.Empty(t, cmp.Diff(want, tenures(t, store, w.signA, w.orgA, w.orgB, orgC)))
+	requireRefusal(t, move(w.signA, "", orgC, at), "empty_tenure")
+
+	// On the way to B it may be sent elsewhere: C has it until B does.
+	earlier := at.Add(-5 * time.Second)
+	require.NoError(t, move(w.signA, "", orgC, earlier))
+	want = []tenants.Tenure{{Org: w.orgA, To: &earlier}, {Org: w.orgB, From: &at}, {Org: orgC, From: &earlier, To: &at}}
+	require.Empty(t, cmp.Diff(want, tenures(t, store, w.signA, w.orgA, w.orgB, orgC)))
+
+	// Of several organisations one is left, and the others keep theirs.
+	_, err = store.AddAccounts(t.Context(), []tenants.NewAccount{{Provider: tenants.Twilio, Name: w.signB, Orgs: []events.OrgID{w.orgA}}})
+	require.NoError(t, err)
+	requireRefusal(t, move(w.signB, "", orgC, at), "several_organisations")
+	require.NoError(t, move(w.signB, w.orgB, orgC, at))
+	want = []tenants.Tenure{{Org: w.orgA}, {Org: w.orgB, To: &at}, {Org: orgC, From: &at}}
+	require.Empty(t, cmp.Diff(want, tenures(t, store, w.signB, w.orgA, w.orgB, orgC)))
+
+	// To rotate a token meanwhile neither undoes the move nor hastens it.
+	_, err = store.AddAccounts(t.Context(), []tenants.NewAccount{{Provider: tenants.Twilio, Name: w.signB, Orgs: []events.OrgID{w.orgB, orgC}}})
+	require.NoError(t, err)
+	require.Empty(t, cmp.Diff(want, tenures(t, store, w.signB, w.orgA, w.orgB, orgC)))
+
+	// An account that is removed before its move signs for nobody, ever.
+	require.NoError(t, store.RemoveAccount(t.Context(), w.signB, ""))
+	f, err := postgres.NewRouting(w.open(t, testkit.Router)).Lookup(t.Context(), []tenantmap.Key{tenantmap.AccountKey(events.Twilio, w.signB)})
+	require.NoError(t, err)
+	gone := f.Accounts[tenantmap.AccountKey(events.Twilio, w.signB)]
+	for _, org := range []events.OrgID{w.orgA, w.orgB, orgC} {
+		require.False(t, gone.Entitled(org, time.Now().Add(time.Second)), org)
+		require.False(t, gone.Entitled(org, at.Add(time.Hour)), org)
+		require.Equal(t, org != orgC, gone.Entitled(org, noon), "what it signed before is judged as of then")
+	}
+	require.ErrorAs(t, move(w.signB, "", orgC, at), &missing)
+
+	_, err = store.AddAccounts(t.Context(), []tenants.NewAccount{{Provider: tenants.Twilio, Name: "AC000000000000000000000000000000ff", Platform: true}})
+	require.NoError(t, err)
+	requireRefusal(t, move("AC000000000000000000000000000000ff", "", orgC, at), "account_of_all")
+}
+
+// tenures returns for whom an account signs, in the order of some organisations.
+func tenures(t *testing.T, store *postgres.Tenants, name string, orgs ...events.OrgID) (out []tenants.Tenure) {
+	t.Helper()
+	for _, org := range orgs {
+		for _, tenure := range account(t, store, name).Orgs {
+			if tenure.Org == org {
+				out = append(out, tenure)
+			}
+		}
+	}
+	return out
+}
+
+// For whom a moved account signs hangs on the time, and what waited for the
+// account is looked at again.
+func TestAMovedAccountSignsForItsHolderAtTheTime(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	store := operator(t, w)
+	routing := postgres.NewRouting(w.open(t, testkit.Router))
+	at := time.Now().Add(10 * time.Second).UTC().Truncate(time.Microsecond)
+	signsFor := func(sent time.Time) (orgs []events.OrgID) {
+		t.Helper()
+		key := tenantmap.AccountKey(events.Twilio, w.signA)
+		facts, err := routing.Lookup(t.Context(), []tenantmap.Key{key})
+		require.NoError(t, err)
+		for _, org := range []events.OrgID{w.orgA, w.orgB} {
+			if facts.Accounts[key].Entitled(org, sent) {
+				orgs = append(orgs, org)
+			}
+		}
+		return orgs
+	}
+	held := w.early(1).Held // signed by it, of a message that nobody recorded
+	held.State, held.Reason, held.Keys = events.Parked, tenantmap.ReasonNoMapping, []tenantmap.Key{tenantmap.AccountKey(events.Twilio, w.signA)}
+	require.NoError(t, routing.Hold(t.Context(), []tenantmap.Held{held}))
+	moved, err := store.MoveAccount(t.Context(), tenants.AccountMove{Account: w.signA, To: w.orgB, At: at})
+	require.NoError(t, err)
+	require.EqualValues(t, 1, moved.Released)
+	require.Equal(t, []events.OrgID{w.orgA}, signsFor(at.Add(-time.Microsecond)))
+	require.Equal(t, []events.OrgID{w.orgB}, signsFor(at))
+}

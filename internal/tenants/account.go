@@ -75,6 +75,24 @@ type Added struct {
 	Released int64  `json:"released"` // held events that are now processed anew
 }
 
+// AccountMove says from when on an account signs for another organisation.
+type AccountMove struct {
+	Account  string       // its id or name
+	From, To events.OrgID // From may be "" if the account signs for one organisation alone
+	At       time.Time
+}
+
+// AccountMoved is what moving an account came to.
+type AccountMoved struct {
+	ID       string       `json:"id"`
+	Provider Issuer       `json:"provider"`
+	Name     string       `json:"name"`
+	From     events.OrgID `json:"from_org_id"`
+	To       events.OrgID `json:"to_org_id"`
+	At       time.Time    `json:"at"`
+	Released int64        `json:"released"` // held events that are now processed anew
+}
+
 // ErrSID is returned for a text that is not an account SID.
 var ErrSID = errors.New("not a Twilio account SID: want AC and 32 hexadecimal digits")
 

@@ -12,6 +12,29 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
+const beginEntitlement = `-- name: BeginEntitlement :exec
+INSERT INTO account_orgs (account_id, org_id, valid)
+VALUES ($1, $2, tstzrange($3::timestamptz, $4::timestamptz))
+`
+
+type BeginEntitlementParams struct {
+	AccountID string
+	OrgID     string
+	At        time.Time
+	Until     *time.Time
+}
+
+// BeginEntitlement lets an account sign for an organisation from a time on.
+func (q *Queries) BeginEntitlement(ctx context.Context, arg BeginEntitlementParams) error {
+	_, err := q.db.Exec(ctx, beginEntitlement,
+		arg.AccountID,
+		arg.OrgID,
+		arg.At,
+		arg.Until,
+	)
+	return err
+}
+
 const countOfKey = `-- name: CountOfKey :one
 SELECT count(*) FROM held_keys WHERE key = $1
 `
@@ -36,8 +59,36 @@ func (q *Queries) DatabaseTime(ctx context.Context) (time.Time, error) {
 	return now, err
 }
 
+const dropEntitlements = `-- name: DropEntitlements :exec
+DELETE FROM account_orgs WHERE account_id = $1 AND NOT lower_inf(valid) AND lower(valid) >= now()
+`
+
+// DropEntitlements forgets for whom an account would have begun to sign.
+func (q *Queries) DropEntitlements(ctx context.Context, accountID string) error {
+	_, err := q.db.Exec(ctx, dropEntitlements, accountID)
+	return err
+}
+
+const endEntitlement = `-- name: EndEntitlement :exec
+UPDATE account_orgs SET valid = tstzrange(lower(valid), $1::timestamptz)
+WHERE account_id = $2 AND org_id = $3 AND valid @> $1::timestamptz
+`
+
+type EndEntitlementParams struct {
+	At        time.Time
+	AccountID string
+	OrgID     string
+}
+
+// EndEntitlement closes one of them at that time.
+func (q *Queries) EndEntitlement(ctx context.Context, arg EndEntitlementParams) error {
+	_, err := q.db.Exec(ctx, endEntitlement, arg.At, arg.AccountID, arg.OrgID)
+	return err
+}
+
 const endEntitlements = `-- name: EndEntitlements :exec
-UPDATE account_orgs SET valid = tstzrange(lower(valid), now()) WHERE account_id = $1 AND upper_inf(valid)
+UPDATE account_orgs SET valid = tstzrange(lower(valid), now())
+WHERE account_id = $1 AND (upper_inf(valid) OR upper(valid) > now())
 `
 
 // EndEntitlements closes for whom an account signs.
@@ -67,7 +118,7 @@ SELECT $1::uuid, $2::uuid, tstzrange(CASE WHEN EXISTS (
     SELECT 1 FROM account_orgs o JOIN accounts a ON a.id = o.account_id
     WHERE a.provider = $3 AND a.name = $4 AND o.org_id = $2::uuid) THEN now() END, NULL)
 WHERE NOT EXISTS (
-  SELECT 1 FROM account_orgs o WHERE o.account_id = $1::uuid AND o.org_id = $2::uuid AND upper_inf(o.valid))
+  SELECT 1 FROM account_orgs o WHERE o.account_id = $1::uuid AND o.org_id = $2::uuid AND (upper_inf(o.valid) OR upper(o.valid) > now()))
 `
 
 type EntitleOrgParams struct {
@@ -78,7 +129,8 @@ type EntitleOrgParams struct {
 }
 
 // EntitleOrg lets an account sign for an organisation: from the beginning if an
-// account of that name never did, else from now. An open entitlement stays.
+// account of that name never did, else from now. An entitlement that has not
+// ended stays as it is, also one that a move ends or begins later.
 func (q *Queries) EntitleOrg(ctx context.Context, arg EntitleOrgParams) error {
 	_, err := q.db.Exec(ctx, entitleOrg,
 		arg.AccountID,
@@ -89,24 +141,73 @@ func (q *Queries) EntitleOrg(ctx context.Context, arg EntitleOrgParams) error {
 	return err
 }
 
-const findAccounts = `-- name: FindAccounts :many
-SELECT id FROM accounts WHERE removed_at IS NULL AND (id::text = $1::text OR name = $1::text)
+const entitlementsAt = `-- name: EntitlementsAt :many
+SELECT org_id, valid FROM account_orgs WHERE account_id = $1 AND valid @> $2::timestamptz ORDER BY org_id FOR UPDATE
 `
 
+type EntitlementsAtParams struct {
+	AccountID string
+	At        time.Time
+}
+
+type EntitlementsAtRow struct {
+	OrgID string
+	Valid pgtype.Range[pgtype.Timestamptz]
+}
+
+// EntitlementsAt returns and locks for whom an account signs at a time.
+func (q *Queries) EntitlementsAt(ctx context.Context, arg EntitlementsAtParams) ([]EntitlementsAtRow, error) {
+	rows, err := q.db.Query(ctx, entitlementsAt, arg.AccountID, arg.At)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EntitlementsAtRow
+	for rows.Next() {
+		var i EntitlementsAtRow
+		if err := rows.Scan(&i.OrgID, &i.Valid); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const findAccounts = `-- name: FindAccounts :many
+SELECT id, provider, purpose, name, platform FROM accounts WHERE removed_at IS NULL AND (id::text = $1::text OR name = $1::text)
+`
+
+type FindAccountsRow struct {
+	ID       string
+	Provider string
+	Purpose  string
+	Name     string
+	Platform bool
+}
+
 // FindAccounts returns the live accounts with that id or name.
-func (q *Queries) FindAccounts(ctx context.Context, ref string) ([]string, error) {
+func (q *Queries) FindAccounts(ctx context.Context, ref string) ([]FindAccountsRow, error) {
 	rows, err := q.db.Query(ctx, findAccounts, ref)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var items []string
+	var items []FindAccountsRow
 	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
+		var i FindAccountsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Provider,
+			&i.Purpose,
+			&i.Name,
+			&i.Platform,
+		); err != nil {
 			return nil, err
 		}
-		items = append(items, id)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

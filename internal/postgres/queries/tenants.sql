@@ -55,13 +55,14 @@ ORDER BY t.created_at, t.id;
 
 -- name: EntitleOrg :exec
 -- EntitleOrg lets an account sign for an organisation: from the beginning if an
--- account of that name never did, else from now. An open entitlement stays.
+-- account of that name never did, else from now. An entitlement that has not
+-- ended stays as it is, also one that a move ends or begins later.
 INSERT INTO account_orgs (account_id, org_id, valid)
 SELECT @account_id::uuid, @org_id::uuid, tstzrange(CASE WHEN EXISTS (
     SELECT 1 FROM account_orgs o JOIN accounts a ON a.id = o.account_id
     WHERE a.provider = @provider AND a.name = @name AND o.org_id = @org_id::uuid) THEN now() END, NULL)
 WHERE NOT EXISTS (
-  SELECT 1 FROM account_orgs o WHERE o.account_id = @account_id::uuid AND o.org_id = @org_id::uuid AND upper_inf(o.valid));
+  SELECT 1 FROM account_orgs o WHERE o.account_id = @account_id::uuid AND o.org_id = @org_id::uuid AND (upper_inf(o.valid) OR upper(o.valid) > now()));
 
 -- name: ListAccounts :many
 -- ListAccounts returns the live accounts.
@@ -80,7 +81,7 @@ WHERE a.removed_at IS NULL ORDER BY o.account_id, o.org_id, o.valid;
 
 -- name: FindAccounts :many
 -- FindAccounts returns the live accounts with that id or name.
-SELECT id FROM accounts WHERE removed_at IS NULL AND (id::text = @ref::text OR name = @ref::text);
+SELECT id, provider, purpose, name, platform FROM accounts WHERE removed_at IS NULL AND (id::text = @ref::text OR name = @ref::text);
 
 -- name: RemoveAccount :exec
 -- RemoveAccount ends an account; what it signed before is still judged as of then.
@@ -93,7 +94,26 @@ WHERE account_id = @account_id AND removed_at IS NULL AND (sqlc.narg('id')::uuid
 
 -- name: EndEntitlements :exec
 -- EndEntitlements closes for whom an account signs.
-UPDATE account_orgs SET valid = tstzrange(lower(valid), now()) WHERE account_id = @account_id AND upper_inf(valid);
+UPDATE account_orgs SET valid = tstzrange(lower(valid), now())
+WHERE account_id = @account_id AND (upper_inf(valid) OR upper(valid) > now());
+
+-- name: DropEntitlements :exec
+-- DropEntitlements forgets for whom an account would have begun to sign.
+DELETE FROM account_orgs WHERE account_id = @account_id AND NOT lower_inf(valid) AND lower(valid) >= now();
+
+-- name: EntitlementsAt :many
+-- EntitlementsAt returns and locks for whom an account signs at a time.
+SELECT org_id, valid FROM account_orgs WHERE account_id = @account_id AND valid @> @at::timestamptz ORDER BY org_id FOR UPDATE;
+
+-- name: EndEntitlement :exec
+-- EndEntitlement closes one of them at that time.
+UPDATE account_orgs SET valid = tstzrange(lower(valid), @at::timestamptz)
+WHERE account_id = @account_id AND org_id = @org_id AND valid @> @at::timestamptz;
+
+-- name: BeginEntitlement :exec
+-- BeginEntitlement lets an account sign for an organisation from a time on.
+INSERT INTO account_orgs (account_id, org_id, valid)
+VALUES (@account_id, @org_id, tstzrange(@at::timestamptz, sqlc.narg('until')::timestamptz));
 
 -- name: SenderEverHeld :one
 -- SenderEverHeld tells whether a sender belonged to anybody at any time.
