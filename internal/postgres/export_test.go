@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -26,6 +27,15 @@ func ParkIn(ctx context.Context, tx pgx.Tx, p []tenantmap.Parking) ([]tenantmap.
 
 // ParkUnlockedIn is ParkIn without the locks: what must not be written.
 func ParkUnlockedIn(ctx context.Context, tx pgx.Tx, p []tenantmap.Parking) ([]tenantmap.Decision, error) {
+	return decideAndHold(ctx, tx, p)
+}
+
+// ParkUncheckedIn is ParkIn without looking whether every lock was taken: what
+// must not be written.
+func ParkUncheckedIn(ctx context.Context, tx pgx.Tx, p []tenantmap.Parking) ([]tenantmap.Decision, error) {
+	if err := lockKeys(ctx, tx, parkingKeys(p)); err != nil && !errors.Is(err, errRace) {
+		return nil, err
+	}
 	return decideAndHold(ctx, tx, p)
 }
 
@@ -54,6 +64,13 @@ func AskUnlockedIn(ctx context.Context, tx pgx.Tx, requests []tenantmap.Request)
 var (
 	IndifferentToAsking  = []string{selectOrgs, selectShared, selectMappings, selectSenders, selectAccounts}
 	IndifferentToParking = append([]string{selectRequests}, IndifferentToAsking...)
+)
+
+// Statements of a parker and of a recorder that neither expiry nor the other
+// reads before the commit.
+var (
+	ParkingUnseen   = []string{selectSenders, selectAccounts, selectKnownReceipts, upsertHeld, insertHeldKeys}
+	RecordingUnseen = []string{selectOrgs, selectShared, selectMappings}
 )
 
 // Retryable tells whether a transaction is tried again.

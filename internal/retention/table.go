@@ -13,12 +13,15 @@ const (
 	Timeline       Table = "events"
 	BillingPayload Table = "billing_events"
 	Held           Table = "held_events"
+	Map            Table = "tenant_map" // mappings; placeholders go after a day, unless something waits
+	Conversations  Table = "conversations"
+	Requests       Table = "sender_requests"      // those that no conversation needs
 	Erased         Table = "erased_organizations" // what was written for them too late
 )
 
 // Tables returns every table.
 func Tables() []Table {
-	return []Table{EventIDs, Duplicates, Timeline, BillingPayload, Held, Erased}
+	return []Table{EventIDs, Duplicates, Timeline, BillingPayload, Held, Conversations, Requests, Map, Erased}
 }
 
 // Keep returns how long a table keeps its rows; 0 = for ever.
@@ -34,6 +37,10 @@ func (c *Config) Keep(t Table) time.Duration {
 		return c.BillingPayload
 	case Held:
 		return c.Held
+	case Map:
+		return c.Map
+	case Conversations, Requests:
+		return c.Conversations
 	case Erased:
 	}
 	return 0
