@@ -14,7 +14,7 @@ CHECKS_SERVER = 2000
 FUZZTIME = 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors proofs fuzz test-crash test-mutants test-kafka test-load test-orgs bench-orgs bench-campaign kafka-up \
+.PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors proofs fuzz test-crash test-mutants test-kafka test-load test-orgs bench-orgs bench-campaign bench-tenantmap kafka-up \
 	kafka-down generate asyncapi build module vuln
 
 help: ## show this list
@@ -70,6 +70,9 @@ test-load: ## 2,000 callbacks a second on a real Apache Kafka, while things are 
 
 bench-campaign: ## a campaign of a million messages
 	go test -v -timeout 30m ./bench/campaign -messages 1000000
+
+bench-tenantmap: ## look-ups in ten million mappings against the bare query, and the memory of the cache; takes ten minutes
+	go test -count=1 -v -timeout 60m ./bench/tenantmap -mappings 10000000 -targets
 
 bench-orgs: ## what row-level security costs, and what many organisations in a batch do
 	go test -run '^$$' -bench . -benchtime 3s -timeout 30m ./bench/isolation
