@@ -160,8 +160,9 @@ func (p *program) organisationGoes(db *pgxpool.Pool, elsewhere string) {
 	_, err = db.Exec(t.Context(), "UPDATE tenant_map SET recorded_at = recorded_at - interval '91 days', sent_at = NULL")
 	require.NoError(t, err)
 	p.count(db, 0, "SELECT count(*) FROM tenant_map")
-	require.Eventually(t, func() bool { return strings.Contains(p.page("/metrics"), `waybill_retention_oldest_seconds{table="tenant_map"} 0`) },
-		patience, 50*time.Millisecond)
+	require.Eventually(t, func() bool {
+		return strings.Contains(p.page("/metrics"), `waybill_retention_oldest_seconds{table="tenant_map"} 0`)
+	}, patience, 50*time.Millisecond)
 	balance = testkit.Result[operate.Balance](p.run("audit", "--wait", "30s", "--json"), patience)
 	require.True(t, balance.Balanced, "%+v", balance)
 	require.Zero(t, p.Stop())
