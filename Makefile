@@ -14,7 +14,7 @@ CHECKS_SERVER = 2000
 FUZZTIME = 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors proofs fuzz test-crash test-mutants test-kafka test-load test-orgs bench-orgs bench-campaign bench-held kafka-up \
+.PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors proofs fuzz test-crash test-mutants test-kafka test-load test-orgs bench-orgs bench-campaign bench-held bench-tenantmap kafka-up \
 	kafka-down generate asyncapi build module vuln
 
 help: ## show this list
@@ -73,6 +73,9 @@ bench-campaign: ## a campaign of a million messages
 
 bench-held: ## every statement on held events, with a thousand of them and with a million
 	go test -count=1 -v -timeout 60m ./bench/held -events 1000,1000000
+
+bench-tenantmap: ## look-ups in ten million mappings against the bare query, and the memory of the cache; takes ten minutes
+	go test -count=1 -v -timeout 60m ./bench/tenantmap -mappings 10000000 -targets
 
 bench-orgs: ## what row-level security costs, and what many organisations in a batch do
 	go test -run '^$$' -bench . -benchtime 3s -timeout 30m ./bench/isolation

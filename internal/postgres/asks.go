@@ -81,7 +81,7 @@ func (a *asking) keep(ctx context.Context, tx pgx.Tx) ([][]events.OrgID, error) 
 	if err := a.rows.write(ctx, tx); err != nil {
 		return nil, err
 	}
-	facts, err := lookup(ctx, tx, append(a.keys, a.signers...))
+	facts, _, err := lookup(ctx, tx, append(a.keys, a.signers...))
 	concerned := make([][]events.OrgID, len(a.requests))
 	for i := range a.requests {
 		concerned[i] = tenantmap.Others(&a.requests[i].Evidence, &facts, a.requests[i].Event.Org)

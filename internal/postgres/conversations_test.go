@@ -247,7 +247,7 @@ type askFunc func(context.Context, pgx.Tx, []tenantmap.Request) ([][]events.OrgI
 
 // miss plays one schedule of keeping a request against recording the send of an
 // organisation that it concerns, and tells whether neither saw the other.
-func (w *world) miss(t testing.TB, pool *pgxpool.Pool, n int, schedule []bool, ask askFunc) (missed, waited bool) {
+func (w *world) miss(t testing.TB, pool *pgxpool.Pool, n int, schedule []int, ask askFunc) (missed, waited bool) {
 	t.Helper()
 	const shared = "+15550100005"
 	ctx := t.Context()
@@ -261,7 +261,7 @@ func (w *world) miss(t testing.TB, pool *pgxpool.Pool, n int, schedule []bool, a
 		entries, _, err = postgres.RecordIn(ctx, tx, []tenantmap.Send{w.outbound(w.orgB, n, shared, personOf(n), noon)})
 		return err
 	})
-	errs, waited := play(ctx, t, w.owner, schedule, [2]*actor{asker, recorder})
+	errs, waited := play(ctx, t, w.owner, schedule, asker, recorder)
 	require.NoError(t, errs[0])
 	require.NoError(t, errs[1])
 	return len(concerned[0]) == 0 && entries[0].Asked == nil, waited

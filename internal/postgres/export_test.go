@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -36,6 +37,23 @@ func SettleIn(ctx context.Context, tx pgx.Tx, batch []tenantmap.Unsettled) ([]te
 // SettleUnlockedIn is SettleIn without the locks: what must not be written.
 func SettleUnlockedIn(ctx context.Context, tx pgx.Tx, batch []tenantmap.Unsettled) ([]tenantmap.Decision, error) {
 	s := settling{batch: batch, decisions: make([]tenantmap.Decision, len(batch))}
+	if err := s.decide(ctx, tx); err != nil {
+		return nil, err
+	}
+	return s.decisions, hold(ctx, tx, s.held())
+}
+
+// SettleUncheckedIn is SettleIn without looking whether every lock was taken:
+// what must not be written.
+func SettleUncheckedIn(ctx context.Context, tx pgx.Tx, batch []tenantmap.Unsettled) ([]tenantmap.Decision, error) {
+	s := settling{batch: batch, decisions: make([]tenantmap.Decision, len(batch))}
+	var keys []tenantmap.Key
+	for i := range batch {
+		keys = append(keys, batch[i].Evidence.Keys()...)
+	}
+	if err := lockKeys(ctx, tx, keys); err != nil && !errors.Is(err, errRace) {
+		return nil, err
+	}
 	if err := s.decide(ctx, tx); err != nil {
 		return nil, err
 	}
@@ -101,6 +119,13 @@ var NotHeldYet = []string{lockHeld, selectAssigned, selectOrgs, selectRecordedWi
 // IndifferentToAccounts are statements of a parker and of who adds an account
 // that do not meet.
 var IndifferentToAccounts = []string{lockHeld, selectAssigned, selectMappings, "-- name: InsertAccount "}
+
+// Statements of a parker and of a recorder that neither expiry nor the other
+// reads before the commit.
+var (
+	ParkingUnseen   = []string{selectSenders, selectAccounts, selectKnownReceipts, upsertHeld, insertHeldKeys}
+	RecordingUnseen = []string{selectOrgs, selectShared, selectMappings}
+)
 
 // Retryable tells whether a transaction is tried again.
 func Retryable(err error) bool { return isRetryable(err) }

@@ -11,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
+
+	"waybill/internal/postgres"
 )
 
 // actor runs one transaction statement by statement: before each one, and
@@ -18,6 +20,7 @@ import (
 type actor struct {
 	pid     uint32
 	free    []string      // statements, or how they begin, that wait for no turn
+	anew    bool          // the transaction begins anew when another was faster
 	turn    chan struct{} // a token lets one statement go
 	arrived chan struct{} // the actor stands before its next statement
 	done    chan error
@@ -72,7 +75,12 @@ func (r *steppedResults) Close() error { return r.err }
 // begin starts an actor: body in a transaction, then its commit. Statements
 // that are free wait for no turn.
 func begin(ctx context.Context, pool *pgxpool.Pool, free []string, body func(context.Context, pgx.Tx) error) *actor {
-	a := &actor{free: free, turn: make(chan struct{}), arrived: make(chan struct{}), done: make(chan error, 1)}
+	return start(ctx, pool, &actor{free: free}, body)
+}
+
+// start starts an actor as begin does.
+func start(ctx context.Context, pool *pgxpool.Pool, a *actor, body func(context.Context, pgx.Tx) error) *actor {
+	a.turn, a.arrived, a.done = make(chan struct{}), make(chan struct{}), make(chan error, 1)
 	ready := make(chan struct{})
 	go func() {
 		var once sync.Once
@@ -85,20 +93,29 @@ func begin(ctx context.Context, pool *pgxpool.Pool, free []string, body func(con
 			defer conn.Release()
 			a.pid = conn.Conn().PgConn().PID()
 			once.Do(func() { close(ready) })
-			tx, err := conn.Begin(ctx)
-			if err != nil {
-				return err
+			for {
+				err := a.attempt(ctx, conn, body)
+				if !a.anew || !postgres.Retryable(err) {
+					return err
+				}
 			}
-			if err := body(ctx, &steppedTx{tx, a}); err != nil {
-				_ = tx.Rollback(ctx)
-				return err
-			}
-			a.step("commit")
-			return tx.Commit(ctx)
 		}()
 	}()
 	<-ready
 	return a
+}
+
+func (a *actor) attempt(ctx context.Context, conn *pgxpool.Conn, body func(context.Context, pgx.Tx) error) error {
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	if err := body(ctx, &steppedTx{tx, a}); err != nil {
+		_ = tx.Rollback(ctx)
+		return err
+	}
+	a.step("commit")
+	return tx.Commit(ctx)
 }
 
 // state of an actor between turns.
@@ -132,62 +149,63 @@ func settle(ctx context.Context, t testing.TB, watch *pgxpool.Pool, a *actor) (s
 	}
 }
 
-// play lets two actors take turns as the schedule says (false = first). One
-// that waits for the other's lock, or is over, gives its turn away. It returns
-// how each ended, and whether any turn was given away because of a lock.
-func play(ctx context.Context, t testing.TB, watch *pgxpool.Pool, schedule []bool, actors [2]*actor) (errs [2]error, waited bool) {
+// play lets actors take turns as the schedule says. One that waits for another's
+// lock, or is over, gives its turn away. It returns how each ended, and whether
+// any turn was given away because of a lock.
+func play(ctx context.Context, t testing.TB, watch *pgxpool.Pool, schedule []int, actors ...*actor) (errs []error, waited bool) {
 	t.Helper()
-	var now [2]state
+	now := make([]state, len(actors))
+	errs = make([]error, len(actors))
 	for i := range actors {
 		now[i], errs[i] = settle(ctx, t, watch, actors[i])
 	}
 	turn := func(i int) {
 		actors[i].turn <- struct{}{}
 		now[i], errs[i] = settle(ctx, t, watch, actors[i])
-		if o := 1 - i; now[o] == blocked {
-			now[o], errs[o] = settle(ctx, t, watch, actors[o])
+		for o := range actors {
+			if o != i && now[o] == blocked {
+				now[o], errs[o] = settle(ctx, t, watch, actors[o])
+			}
 		}
 		waited = waited || now[i] == blocked
 	}
 	pick := func(want int) bool {
-		for _, i := range []int{want, 1 - want} {
-			if now[i] == standing {
+		for i := range actors {
+			if i := (want + i) % len(actors); now[i] == standing {
 				turn(i)
 				return true
 			}
 		}
 		return false
 	}
-	for _, second := range schedule {
-		want := 0
-		if second {
-			want = 1
-		}
+	for _, want := range schedule {
 		if !pick(want) {
 			break
 		}
 	}
 	for pick(0) {
 	}
-	require.Equal(t, [2]state{over, over}, now, "both transactions end")
+	for i := range now {
+		require.Equal(t, over, now[i], "every transaction ends")
+	}
 	return errs, waited
 }
 
-// interleavings returns every order of n turns of the first and m of the second.
-func interleavings(n, m int) [][]bool {
-	if n == 0 && m == 0 {
-		return [][]bool{nil}
-	}
-	var out [][]bool
-	if n > 0 {
-		for _, rest := range interleavings(n-1, m) {
-			out = append(out, append([]bool{false}, rest...))
+// interleavings returns every order of so many turns of each actor.
+func interleavings(turns ...int) [][]int {
+	var out [][]int
+	for i, n := range turns {
+		if n == 0 {
+			continue
+		}
+		left := slices.Clone(turns)
+		left[i]--
+		for _, rest := range interleavings(left...) {
+			out = append(out, append([]int{i}, rest...))
 		}
 	}
-	if m > 0 {
-		for _, rest := range interleavings(n, m-1) {
-			out = append(out, append([]bool{true}, rest...))
-		}
+	if out == nil {
+		return [][]int{nil}
 	}
 	return out
 }

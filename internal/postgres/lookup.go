@@ -16,17 +16,28 @@ type querier interface {
 	SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
 }
 
-// Lookup returns what is on record about keys, in one round trip.
+// Lookup returns what is on record about keys, in one round trip. A mapping
+// that nobody asked for in the last week is renewed in another, so that it does
+// not expire while events come for it.
 func (r *Routing) Lookup(ctx context.Context, keys []tenantmap.Key) (tenantmap.Facts, error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	f, err := lookup(ctx, r.db.pool, keys)
+	f, old, err := lookup(ctx, r.db.pool, keys)
+	if err == nil && len(old) > 0 {
+		_, err = r.db.pool.Exec(ctx, renewMappings, old)
+	}
 	return f, translate(err, "looking up the tenant map")
 }
 
 const (
-	selectMappings = `SELECT key, org_id, row_id, sent_at FROM tenant_map WHERE key = ANY($1) AND org_id IS NOT NULL`
-	selectSenders  = `SELECT value, org_id, lower(valid), upper(valid), shared FROM senders WHERE value = ANY($1)`
+	selectMappings = `
+		SELECT key, org_id, row_id, sent_at, recorded_at < now() - interval '7 days' FROM tenant_map
+		WHERE key = ANY($1) AND org_id IS NOT NULL`
+	// It waits for nobody: who holds the row renews it, or will be asked again.
+	renewMappings = `
+		UPDATE tenant_map SET recorded_at = now()
+		WHERE key IN (SELECT key FROM tenant_map WHERE key = ANY($1) FOR UPDATE SKIP LOCKED)`
+	selectSenders = `SELECT value, org_id, lower(valid), upper(valid), shared FROM senders WHERE value = ANY($1)`
 	// By key, one after the other: a plan for a table without statistics reads it all.
 	selectConversations = `
 		SELECT c.sender, c.person, c.org_id, c.outbound_at || c.last_outbound_at FROM unnest($1::text[], $2::text[]) AS k(sender, person)
@@ -38,8 +49,9 @@ const (
 		WHERE (a.provider, a.name) IN (SELECT split_part(k, ':', 1), substr(k, strpos(k, ':') + 1) FROM unnest($1::text[]) AS k)`
 )
 
-func lookup(ctx context.Context, q querier, keys []tenantmap.Key) (tenantmap.Facts, error) {
-	f := tenantmap.NewFacts()
+// lookup also returns the mappings that are to be renewed.
+func lookup(ctx context.Context, q querier, keys []tenantmap.Key) (f tenantmap.Facts, old []string, err error) {
+	f = tenantmap.NewFacts()
 	var mapped, senders, talkers, people, accounts []string
 	byText := make(map[string]tenantmap.Key, len(keys))
 	for _, k := range keys {
@@ -63,12 +75,16 @@ func lookup(ctx context.Context, q querier, keys []tenantmap.Key) (tenantmap.Fac
 			var org events.OrgID
 			var row events.RowID
 			var sent *time.Time
-			_, err := pgx.ForEachRow(rows, []any{&key, &org, &row, &sent}, func() error {
+			var renew bool
+			_, err := pgx.ForEachRow(rows, []any{&key, &org, &row, &sent, &renew}, func() error {
 				m := tenantmap.Mapping{Org: org, Row: row}
 				if sent != nil {
 					m.SentAt = sent.UTC()
 				}
 				f.Mappings[byText[key]] = m
+				if renew {
+					old = append(old, key)
+				}
 				return nil
 			})
 			return err
@@ -126,9 +142,10 @@ func lookup(ctx context.Context, q querier, keys []tenantmap.Key) (tenantmap.Fac
 		})
 	}
 	if b.Len() == 0 {
-		return f, nil
+		return f, nil, nil
 	}
-	return f, q.SendBatch(ctx, b).Close()
+	err = q.SendBatch(ctx, b).Close()
+	return f, old, err
 }
 
 // newestFirst returns distinct times of a conversation. The list may lack the

@@ -161,7 +161,7 @@ func (w *world) contests(t testing.TB) map[string]contest {
 
 // race plays one schedule of parking event n against recording its send, and
 // tells whether the wake-up was lost.
-func (w *world) race(t testing.TB, pool, recorders *pgxpool.Pool, c contest, n int, schedule []bool, park parkFunc) (lost, waited bool) {
+func (w *world) race(t testing.TB, pool, recorders *pgxpool.Pool, c contest, n int, schedule []int, park parkFunc) (lost, waited bool) {
 	t.Helper()
 	ctx := t.Context()
 	p := c.parking(n)
@@ -173,7 +173,7 @@ func (w *world) race(t testing.TB, pool, recorders *pgxpool.Pool, c contest, n i
 	recorder := begin(ctx, recorders, c.free, func(ctx context.Context, tx pgx.Tx) error {
 		return c.record(ctx, tx, n)
 	})
-	errs, waited := play(ctx, t, w.owner, schedule, [2]*actor{parker, recorder})
+	errs, waited := play(ctx, t, w.owner, schedule, parker, recorder)
 	require.NoError(t, errs[0])
 	require.NoError(t, errs[1])
 	if decisions[0].Outcome == "" {

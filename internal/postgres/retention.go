@@ -32,7 +32,7 @@ func (s *Retention) Relations(t retention.Table) []string {
 		return parts
 	case retention.Timeline: // its days are dropped; this is what no day took
 		return []string{"events_other"}
-	case retention.Duplicates, retention.BillingPayload:
+	case retention.Duplicates, retention.BillingPayload, retention.Map, retention.Conversations, retention.Requests:
 		return []string{string(t)}
 	case retention.Held, retention.Erased, retention.Acts, retention.Assignments: // not by pages
 	}

@@ -62,7 +62,10 @@ func TestNothingYoungExpiresWhateverTheWorkerAsks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	s := postgres.NewRetention(w.open(t, testkit.Worker))
-	for relation, least := range map[string]time.Duration{"event_ids_00": 30 * days, "event_duplicates": 7 * days, "events_other": 7 * days, "billing_events": 7 * days} {
+	for relation, least := range map[string]time.Duration{
+		"event_ids_00": 30 * days, "event_duplicates": 7 * days, "events_other": 7 * days, "billing_events": 7 * days,
+		"tenant_map": 30 * days, "conversations": 90 * days, "sender_requests": 90 * days,
+	} {
 		_, _, _, err := s.ExpireRows(t.Context(), relation, 0, time.Now().Add(-least+time.Hour))
 		require.Equal(t, fault.Invalid, fault.ClassOf(err), relation)
 		_, _, _, err = s.ExpireRows(t.Context(), relation, 0, time.Now().Add(-least-time.Hour))

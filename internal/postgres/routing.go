@@ -2,8 +2,10 @@ package postgres
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"waybill/internal/events"
 	"waybill/internal/tenantmap"
@@ -96,7 +98,7 @@ func (s *settling) decide(ctx context.Context, tx pgx.Tx) error {
 		}
 	}
 	var err error
-	if s.facts, err = lookup(ctx, tx, keys); err != nil {
+	if s.facts, _, err = lookup(ctx, tx, keys); err != nil {
 		return err
 	}
 	if s.facts.Assigned, err = s.assigned(ctx, tx); err != nil {
@@ -174,14 +176,29 @@ const (
 )
 
 // lockKeys makes sure that every key has a row and locks the rows in order.
-// The order is the database's own, so that all who lock agree on it.
+// The order is the database's own, so that all who lock agree on it. A row that
+// expires between the two statements is not locked by the second: then the
+// transaction begins anew, and makes a row that is too young to expire. Making
+// it here, behind locks that are held already, could meet a recorder's.
 func lockKeys(ctx context.Context, tx pgx.Tx, keys []tenantmap.Key) error {
 	texts := make([]string, len(keys))
 	for i, k := range keys {
 		texts[i] = k.String()
 	}
+	slices.Sort(texts)
+	texts = slices.Compact(texts)
+	locked := 0
 	b := &pgx.Batch{}
 	b.Queue(insertPlaceholders, texts)
-	b.Queue(lockPlaceholders, texts)
-	return tx.SendBatch(ctx, b).Close()
+	b.Queue(lockPlaceholders, texts).Exec(func(tag pgconn.CommandTag) error {
+		locked = int(tag.RowsAffected())
+		return nil
+	})
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
+		return err
+	}
+	if locked != len(texts) {
+		return errRace
+	}
+	return nil
 }

@@ -17,13 +17,14 @@ const selectOrgs = `SELECT id FROM organizations WHERE id = ANY($1)`
 
 // upsertMappings enters keys, unless one of them was taken by another
 // organisation or row, or recorded with another id, since it was read: then it
-// returns fewer rows. It waits for whoever holds a placeholder's lock.
+// returns fewer rows. It waits for whoever holds a placeholder's lock. A mapping
+// that is entered again is in use, and expires later.
 const upsertMappings = `
 	INSERT INTO tenant_map AS t (key, org_id, row_id, account, sent_at, recorded_with)
 	SELECT * FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::text[]) ORDER BY 1
 	ON CONFLICT (key) DO UPDATE SET org_id = excluded.org_id, row_id = excluded.row_id,
 		account = CASE WHEN t.account = '' THEN excluded.account ELSE t.account END,
-		sent_at = least(t.sent_at, excluded.sent_at),
+		sent_at = least(t.sent_at, excluded.sent_at), recorded_at = excluded.recorded_at,
 		recorded_with = CASE WHEN t.recorded_with = '' THEN excluded.recorded_with ELSE t.recorded_with END
 	WHERE t.org_id IS NULL OR (t.org_id = excluded.org_id AND t.row_id = excluded.row_id
 		AND (t.recorded_with = '' OR excluded.recorded_with IN ('', t.recorded_with)))`
@@ -101,7 +102,7 @@ func readMappings(ctx context.Context, tx pgx.Tx, sends []tenantmap.Send) (*know
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return nil, err
 	}
-	facts, err := lookup(ctx, tx, sortedKeys(sends))
+	facts, _, err := lookup(ctx, tx, sortedKeys(sends))
 	k.mappings = facts.Mappings
 	return k, err
 }

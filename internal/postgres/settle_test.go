@@ -14,8 +14,8 @@ import (
 	"waybill/internal/testkit"
 )
 
-// aged is a status callback of org A's message n for which no send record came.
-func (w *world) aged(n int) tenantmap.Unsettled {
+// unrecorded is a status callback of org A's message n for which no send record came.
+func (w *world) unrecorded(n int) tenantmap.Unsettled {
 	u := w.early(n)
 	u.Evidence.Aged = true
 	u.Decision = tenantmap.Decision{Enter: true}
@@ -48,7 +48,7 @@ func TestAnExternalMessageEntersItsID(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, n)
 
-	old := w.aged(1)
+	old := w.unrecorded(1)
 	old.Held.EventID += "2"
 	d, ready := settle(old)
 	row := events.DeriveRowID(w.orgA, events.Twilio, sid(1))
@@ -97,7 +97,7 @@ func TestAnIDIsEnteredOnceInABatch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	routing := postgres.NewRouting(w.open(t, testkit.Router))
-	first, second, third := w.aged(1), w.aged(1), w.aged(1)
+	first, second, third := w.unrecorded(1), w.unrecorded(1), w.unrecorded(1)
 	second.Evidence.Signer, third.Held.EventID = w.signB, third.Held.EventID+"3"
 	second.Held.EventID += "2"
 	d, _, err := routing.Settle(t.Context(), []tenantmap.Unsettled{first, second, third})
@@ -121,7 +121,7 @@ func TestAnIDIsEnteredByOne(t *testing.T) {
 		var wg sync.WaitGroup
 		decisions := make([]tenantmap.Decision, 4)
 		for i := range decisions {
-			u := w.aged(n)
+			u := w.unrecorded(n)
 			u.Held.EventID += events.EventID(string(rune('a' + i)))
 			if i%2 == 1 {
 				u.Evidence.Signer = w.signB

@@ -24,6 +24,8 @@ type Config struct {
 	Timeline       time.Duration `env:"WAYBILL_RETENTION_TIMELINE" envDefault:"2160h" doc:"table events, by whole days: not below the topics, from which it brings status events back"`
 	BillingPayload time.Duration `env:"WAYBILL_RETENTION_BILLING_PAYLOAD" envDefault:"720h" doc:"payloads of billing_events, whose rows stay; at least 168h"`
 	Held           time.Duration `env:"WAYBILL_RETENTION_HELD" envDefault:"720h" doc:"dead and quarantined events, from when they were held: then their outcome is ignored; at least 168h above WAYBILL_PARK_MAX_AGE, 0 keeps them"`
+	Map            time.Duration `env:"WAYBILL_RETENTION_MAP" envDefault:"2160h" doc:"table tenant_map, from when a provider's id or message id was last recorded or asked for, to a week: never below 720h, nor below what can be replayed, 0 keeps them; an event that comes later has no organisation"`
+	Conversations  time.Duration `env:"WAYBILL_RETENTION_CONVERSATIONS" envDefault:"8760h" doc:"tables conversations and sender_requests, from the last send or request: at least 2160h, 0 keeps them; a STOP does not reach organisations whose conversation is gone, and keeps those that it reached"`
 
 	Interval time.Duration `env:"WAYBILL_RETENTION_INTERVAL" envDefault:"6h" doc:"how often one of the workers looks for what has expired; each time it reads the tables once"`
 
@@ -34,6 +36,8 @@ const (
 	day   = 24 * time.Hour
 	week  = 7 * day
 	month = 30 * day
+	// season is for how long an answer is taken to be one (tenantmap).
+	season = 90 * day
 )
 
 // Validate reports what would let a repeat be applied again, a record be needed
@@ -64,6 +68,9 @@ func (c *Config) Validate() error {
 	want(c.Timeline >= max(week, replayable), "TIMELINE", "at least %s, for status events that are published again", hours(max(week, replayable)))
 	want(c.BillingPayload >= week, "BILLING_PAYLOAD", "at least 168h")
 	want(c.Held == 0 || c.Held >= c.ParkMaxAge+week, "HELD", "0, or at least %s", hours(c.ParkMaxAge+week))
+	want(c.Map == 0 || c.Map >= max(month, replayable), "MAP",
+		"0, or at least %s, or an old event that is replayed would have no organisation", hours(max(month, replayable)))
+	want(c.Conversations == 0 || c.Conversations >= season, "CONVERSATIONS", "0, or at least %s, for which people may answer", hours(season))
 	want(c.Interval >= time.Second, "INTERVAL", "at least 1s")
 	return errors.Join(errs...)
 }

@@ -15,12 +15,15 @@ const (
 	Held           Table = "held_events"
 	Acts           Table = "held_acts"
 	Assignments    Table = "held_assignments"
+	Map            Table = "tenant_map" // mappings; placeholders go after a day, unless something waits
+	Conversations  Table = "conversations"
+	Requests       Table = "sender_requests"      // those that no conversation needs
 	Erased         Table = "erased_organizations" // what was written for them too late
 )
 
 // Tables returns every table.
 func Tables() []Table {
-	return []Table{EventIDs, Duplicates, Timeline, BillingPayload, Held, Acts, Assignments, Erased}
+	return []Table{EventIDs, Duplicates, Timeline, BillingPayload, Held, Acts, Assignments, Conversations, Requests, Map, Erased}
 }
 
 // actsKept is how long it is known who did what to held events: long enough for
@@ -45,6 +48,10 @@ func (c *Config) Keep(t Table) time.Duration {
 		return actsKept
 	case Assignments:
 		return month
+	case Map:
+		return c.Map
+	case Conversations, Requests:
+		return c.Conversations
 	case Erased:
 	}
 	return 0

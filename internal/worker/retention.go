@@ -87,11 +87,15 @@ func (w *Worker) expire(ctx context.Context) error {
 }
 
 func (w *Worker) expireTable(ctx context.Context, t retention.Table) error {
-	before := w.Now().Add(-w.Keep.Keep(t))
+	keep := w.Keep.Keep(t)
+	before := w.Now().Add(-keep)
+	if keep == 0 { // for ever
+		before = time.Time{}
+	}
 	deleted := w.retention.deleted.WithLabelValues(string(t))
 	switch t {
 	case retention.Held:
-		if w.Keep.Held == 0 {
+		if keep == 0 {
 			return nil
 		}
 		return w.chunks(ctx, deleted, func() (int64, error) { return w.Expiry.ExpireHeld(ctx, before) })
@@ -101,7 +105,8 @@ func (w *Worker) expireTable(ctx context.Context, t retention.Table) error {
 		return w.chunks(ctx, deleted, func() (int64, error) { return w.Expiry.ExpireAssignments(ctx, before) })
 	case retention.Erased:
 		return w.chunks(ctx, deleted, func() (int64, error) { return w.Expiry.SweepErased(ctx) })
-	case retention.EventIDs, retention.Duplicates, retention.Timeline, retention.BillingPayload:
+	case retention.EventIDs, retention.Duplicates, retention.Timeline, retention.BillingPayload,
+		retention.Map, retention.Conversations, retention.Requests:
 	}
 	var oldest *time.Time
 	if t == retention.Timeline {
