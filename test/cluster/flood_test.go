@@ -1,0 +1,229 @@
+package cluster_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"waybill/internal/config"
+	"waybill/internal/events"
+	"waybill/internal/history"
+	"waybill/internal/postgres"
+	"waybill/internal/testkit"
+)
+
+// deluge is the size of the flood and of what goes on beside it.
+type deluge struct {
+	messages int           // of the flooding organisation, each with every status
+	others   int           // organisations that share a partition with it, and as many that share none
+	rate     int           // callbacks a second of all the others
+	warm     time.Duration // before anything is measured
+	quiet    time.Duration // measured without a flood
+	longest  time.Duration // that the load of the others is made for
+}
+
+func floodSize() deluge {
+	if *load {
+		return deluge{messages: 50_000, others: 20, rate: 150, warm: 10 * time.Second, quiet: 30 * time.Second, longest: 4 * time.Minute}
+	}
+	return deluge{messages: 500, others: 5, rate: 100, warm: 0, quiet: 2 * time.Second, longest: 30 * time.Second}
+}
+
+// An organisation lives on four of 24 partitions at most, so a flood of its
+// callbacks holds up those that live there as well, for as long as it takes to
+// apply it, and leaves the others alone.
+func TestFlood(t *testing.T) {
+	size := floodSize()
+	wide := events.Embedded
+	wide.Partitions = events.Production.Partitions
+	b, _ := startBroker(t, 1, wide)
+	c := newClusterOn(t, b, "production")
+	k := newCast("http://"+c.listen, size.others, size.others)
+	k.enter(t, c)
+
+	campaign, sends := k.send(t, k.flooding, size.messages)
+	waves, more := k.waves(t, size)
+	c.produce(t.Context(), append(sends, more...))
+	c.audit()
+	var flood []*kgo.Record
+	for i := 0; i < len(campaign); i += 1000 { // a campaign's messages change status side by side
+		for _, status := range statuses {
+			for j := i; j < min(i+1000, len(campaign)); j++ {
+				flood = append(flood, k.routed(t, &campaign[j], status, events.Position{Topic: events.TopicRawTwilio, Offset: int64(len(flood))}))
+			}
+		}
+	}
+
+	s := c.playSteadily(k, waves, size.rate)
+	c.pass(size.warm)
+	quiet := period{from: time.Now()}
+	c.pass(size.quiet)
+	quiet.to = time.Now()
+	t.Logf("load average %s, %s", loadAverage(), c.costs())
+
+	require.Zero(t, c.workers[0].Stop())
+	began := time.Now()
+	ends := c.produce(t.Context(), flood)
+	t.Logf("%d callbacks of one organisation on partitions %v, written in %s", len(flood), ends, time.Since(began).Round(time.Millisecond))
+	require.LessOrEqual(t, len(ends), events.Lanes)
+	for p := range ends {
+		require.True(t, k.lanes[p], "partition %d is none of %v", p, k.lanes)
+	}
+	c.workers = append(c.workers, c.start("workers"))
+	c.workers = c.workers[1:]
+	c.drained(ends)
+	t.Logf("load average %s, %s", loadAverage(), c.costs())
+	taken := s.stop()
+	c.audit()
+
+	list := c.statusEvents(len(sends) + len(more) + len(flood) + taken)
+	c.judge(k, list, quiet, len(flood))
+	c.tally(k, size, taken)
+	c.stop()
+}
+
+// waves makes up the messages of the others: in each wave one of each organisation.
+func (k *cast) waves(t *testing.T, size deluge) (waves [][]outbound, sends []*kgo.Record) {
+	t.Helper()
+	orgs := append(append([]events.OrgID{}, k.sharing...), k.apart...)
+	n := int(size.longest.Seconds())*size.rate/(len(orgs)*len(statuses)) + 1
+	waves = make([][]outbound, n)
+	for _, org := range orgs {
+		list, records := k.send(t, org, n)
+		for i := range list {
+			waves[i] = append(waves[i], list[i])
+		}
+		sends = append(sends, records...)
+	}
+	return waves, sends
+}
+
+// judge compares the delays before and while the flood drains.
+func (c *cluster) judge(k *cast, list []published, quiet period, events int) {
+	c.t.Helper()
+	drain := k.drain(list)
+	apart, own, flooded := &class{name: "sharing no partition"}, &class{name: "sharing, on others"}, &class{name: "sharing, on these"}
+	for i := range list {
+		e := &list[i]
+		var to *class
+		switch {
+		case e.org == k.flooding:
+			continue
+		case !k.shares(e.org):
+			to = apart
+		case k.lanes[k.partition(e)]:
+			to = flooded
+		default:
+			to = own
+		}
+		if quiet.holds(e.received) {
+			to.quiet = append(to.quiet, e.at.Sub(e.received))
+		} else if drain.holds(e.received) {
+			to.flood = append(to.flood, e.at.Sub(e.received))
+		}
+	}
+	took := drain.to.Sub(drain.from)
+	c.t.Log(table([]*class{apart, own, flooded}))
+	c.t.Logf("the flood drained in %s, %.0f callbacks a second", took.Round(time.Millisecond), float64(events)/took.Seconds())
+	require.NotEmpty(c.t, apart.flood)
+	inTime(c.t, "p50 of those that share no partition", apart.flood.percentile(.5), 2*apart.quiet.percentile(.5))
+	inTime(c.t, "p99 of those that share no partition", apart.flood.percentile(.99), 2*apart.quiet.percentile(.99))
+	inTime(c.t, "the last of those that share one", max(own.flood.percentile(1), flooded.flood.percentile(1)), 3*took)
+}
+
+// drain returns when the first and the last callback of the flood took effect.
+func (k *cast) drain(list []published) (p period) {
+	last := map[events.RowID]int{}
+	for i := range list {
+		e := &list[i]
+		if e.org != k.flooding {
+			continue
+		}
+		if last[e.row]++; last[e.row] == 1 {
+			continue // its send record, long before
+		}
+		if p.from.IsZero() || e.at.Before(p.from) {
+			p.from = e.at
+		}
+		if e.at.After(p.to) {
+			p.to = e.at
+		}
+	}
+	return p
+}
+
+func (k *cast) shares(org events.OrgID) bool {
+	for _, s := range k.sharing {
+		if s == org {
+			return true
+		}
+	}
+	return false
+}
+
+func (k *cast) partition(e *published) int32 {
+	return partitionOf(events.DomainKey(e.org, e.row), events.Production.Partitions)
+}
+
+// tally requires that every row and every timeline says what was told.
+func (c *cluster) tally(k *cast, size deluge, taken int) {
+	c.t.Helper()
+	db, err := postgres.Open(c.t.Context(), postgres.Config{URL: config.Secret(c.database(testkit.Operator)), MaxConns: 2})
+	require.NoError(c.t, err)
+	defer db.Close()
+	inspect := postgres.NewInspect(db)
+	rows := map[string]int{}
+	require.NoError(c.t, inspect.EachMessage(c.t.Context(), []events.OrgID{k.flooding}, func(m history.MessageRow) { rows[m.Status]++ }))
+	require.Equal(c.t, map[string]int{statuses[len(statuses)-1]: size.messages}, rows)
+	orgs := append(append([]events.OrgID{}, k.sharing...), k.apart...)
+	told, sends := 0, 0
+	require.NoError(c.t, inspect.EachEvent(c.t.Context(), orgs, func(history.TimelineEntry) { told++ }))
+	require.NoError(c.t, inspect.EachMessage(c.t.Context(), orgs, func(history.MessageRow) { sends++ }))
+	require.Equal(c.t, sends+taken, told, "events of the others")
+}
+
+// pass waits a while.
+func (c *cluster) pass(d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-c.t.Context().Done():
+	}
+}
+
+// drained waits until the workers have committed these offsets of the messages topic.
+func (c *cluster) drained(ends map[int32]int64) {
+	c.t.Helper()
+	client := c.client()
+	topic := kmsg.NewOffsetFetchRequestTopic()
+	topic.Topic = events.TopicMessages
+	for p := range ends {
+		topic.Partitions = append(topic.Partitions, p)
+	}
+	req := kmsg.NewPtrOffsetFetchRequest()
+	req.Group, req.Topics = events.GroupWorkers, append(req.Topics, topic)
+	require.Eventually(c.t, func() bool {
+		res, err := req.RequestWith(c.t.Context(), client)
+		if err != nil || len(res.Topics) != 1 {
+			return false
+		}
+		for _, p := range res.Topics[0].Partitions {
+			if p.Offset < ends[p.Partition] {
+				return false
+			}
+		}
+		return true
+	}, floodSize().longest, 100*time.Millisecond, "the flood does not drain")
+}
+
+func loadAverage() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Join(strings.Fields(string(b))[:3], " ")
+}
