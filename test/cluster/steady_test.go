@@ -15,7 +15,8 @@ import (
 const steadyTick = 5 * time.Millisecond
 
 // steady is a load that goes on at one rate: the callbacks of a wave of
-// messages, status by status, then those of the next wave.
+// messages, status by status, then those of the next wave. A message's next
+// status is told when the last one was answered, so that each is news.
 type steady struct {
 	t      *testing.T
 	client *simulate.Client
@@ -39,6 +40,7 @@ func (c *cluster) playSteadily(k *cast, waves [][]outbound, rate int) *steady {
 		tick := time.NewTicker(steadyTick)
 		defer tick.Stop()
 		for _, wave := range waves {
+			answered := make([]chan struct{}, len(wave))
 			for _, status := range statuses {
 				for i := range wave {
 					for float64(offered) >= time.Since(began).Seconds()*float64(rate) {
@@ -49,8 +51,16 @@ func (c *cluster) playSteadily(k *cast, waves [][]outbound, rate int) *steady {
 						}
 					}
 					offered++
-					req := k.callback(&wave[i], status)
-					s.calls.Go(func() { s.call(&req) })
+					before, after := answered[i], make(chan struct{})
+					answered[i] = after
+					s.calls.Go(func() {
+						defer close(after)
+						if before != nil {
+							<-before
+						}
+						req := k.callback(&wave[i], status)
+						s.call(&req)
+					})
 				}
 			}
 		}
