@@ -12,6 +12,7 @@ TIMEOUT  = 9m
 CHECKS   = 100000
 CHECKS_SERVER = 2000
 FUZZTIME = 10s
+RATE     = 150
 
 .DEFAULT_GOAL := help
 .PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors proofs fuzz test-crash test-mutants test-kafka test-load test-orgs test-flood bench-orgs bench-campaign kafka-up \
@@ -77,8 +78,8 @@ bench-orgs: ## what row-level security costs, and what many organisations in a b
 test-orgs: ## 200,000 callbacks for 50 and for 1,000 organisations on a real Apache Kafka, also with workers killed; takes the machine for 12 minutes
 	@WAYBILL_TEST_KAFKA=$${WAYBILL_TEST_KAFKA:-own} go test -count=1 -timeout 40m -v -run TestManyOrganisations ./test/cluster -load
 
-test-flood: ## what 200,000 callbacks of one organisation do to 40 others, 24 partitions, real Apache Kafka; takes the machine for 2 minutes
-	@WAYBILL_TEST_KAFKA=$${WAYBILL_TEST_KAFKA:-own} go test -count=1 -timeout 20m -v -run TestFlood ./test/cluster -load
+test-flood: ## what 200,000 callbacks of one organisation do to 40 others, 24 partitions, real Apache Kafka; RATE=40 makes these call now and then; takes the machine for 2 minutes
+	@WAYBILL_TEST_KAFKA=$${WAYBILL_TEST_KAFKA:-own} go test -count=1 -timeout 20m -v -run TestFlood ./test/cluster -load -flood-rate $(RATE)
 
 kafka-up: ## start a real Apache Kafka for tests, NODES=3 for three brokers, and print the addresses
 	@scripts/kafka.sh up

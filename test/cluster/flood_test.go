@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"flag"
 	"os"
 	"strconv"
 	"strings"
@@ -18,6 +19,8 @@ import (
 	"waybill/internal/testkit"
 )
 
+var floodRate = flag.Int("flood-rate", 150, "callbacks a second of those who share the machine with the flood, with -load")
+
 // deluge is the size of the flood and of what goes on beside it.
 type deluge struct {
 	messages int           // of the flooding organisation, each with every status
@@ -30,7 +33,7 @@ type deluge struct {
 
 func floodSize() deluge {
 	if *load {
-		return deluge{messages: 50_000, others: 20, rate: 150, warm: 10 * time.Second, quiet: 30 * time.Second, longest: 4 * time.Minute}
+		return deluge{messages: 50_000, others: 20, rate: *floodRate, warm: 10 * time.Second, quiet: 30 * time.Second, longest: 4 * time.Minute}
 	}
 	return deluge{messages: 500, others: 5, rate: 100, warm: 0, quiet: 2 * time.Second, longest: 30 * time.Second}
 }
@@ -118,11 +121,11 @@ func (c *cluster) tally(k *cast, size deluge, taken int) {
 	rows := map[string]int{}
 	require.NoError(c.t, inspect.EachMessage(c.t.Context(), []events.OrgID{k.flooding}, func(m history.MessageRow) { rows[m.Status]++ }))
 	require.Equal(c.t, map[string]int{statuses[len(statuses)-1]: size.messages}, rows)
-	orgs := append(append([]events.OrgID{}, k.sharing...), k.apart...)
+	orgs := append(append([]events.OrgID{k.flooding}, k.sharing...), k.apart...)
 	told, sends := 0, 0
 	require.NoError(c.t, inspect.EachEvent(c.t.Context(), orgs, func(history.TimelineEntry) { told++ }))
 	require.NoError(c.t, inspect.EachMessage(c.t.Context(), orgs, func(history.MessageRow) { sends++ }))
-	require.Equal(c.t, sends+taken, told, "events of the others")
+	require.Equal(c.t, sends+size.messages*len(statuses)+taken, told, "events in the timelines")
 }
 
 // waitedForTurns returns how long the worker's partitions did, taken together.
