@@ -12,9 +12,10 @@ TIMEOUT  = 9m
 CHECKS   = 100000
 CHECKS_SERVER = 2000
 FUZZTIME = 10s
+RATE     = 150
 
 .DEFAULT_GOAL := help
-.PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors proofs fuzz test-crash test-mutants test-kafka test-load test-orgs bench-orgs bench-campaign bench-held bench-tenantmap kafka-up \
+.PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors proofs fuzz test-crash test-mutants test-kafka test-load test-orgs test-flood bench-orgs bench-campaign bench-held bench-tenantmap kafka-up \
 	kafka-down generate asyncapi build module vuln
 
 help: ## show this list
@@ -66,7 +67,7 @@ test-kafka: ## run the bus suite and the processes on a real Apache Kafka; needs
 	@sh scripts/test_kafka.sh
 
 test-load: ## 2,000 callbacks a second on a real Apache Kafka, while things are killed and frozen; takes the machine for 6 minutes
-	@WAYBILL_TEST_KAFKA=$${WAYBILL_TEST_KAFKA:-own} go test -count=1 -timeout 30m -v -skip TestManyOrganisations ./test/cluster -load
+	@WAYBILL_TEST_KAFKA=$${WAYBILL_TEST_KAFKA:-own} go test -count=1 -timeout 30m -v -skip 'TestManyOrganisations|TestFlood' ./test/cluster -load
 
 bench-campaign: ## a campaign of a million messages
 	go test -v -timeout 30m ./bench/campaign -messages 1000000
@@ -82,6 +83,9 @@ bench-orgs: ## what row-level security costs, and what many organisations in a b
 
 test-orgs: ## 200,000 callbacks for 50 and for 1,000 organisations on a real Apache Kafka, also with workers killed; takes the machine for 12 minutes
 	@WAYBILL_TEST_KAFKA=$${WAYBILL_TEST_KAFKA:-own} go test -count=1 -timeout 40m -v -run TestManyOrganisations ./test/cluster -load
+
+test-flood: ## what 200,000 callbacks of one organisation do to 40 others, 24 partitions, real Apache Kafka; RATE=40 makes these call now and then; takes the machine for 2 minutes
+	@WAYBILL_TEST_KAFKA=$${WAYBILL_TEST_KAFKA:-own} go test -count=1 -timeout 20m -v -run TestFlood ./test/cluster -load -flood-rate $(RATE)
 
 kafka-up: ## start a real Apache Kafka for tests, NODES=3 for three brokers, and print the addresses
 	@scripts/kafka.sh up

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 
 	"waybill/internal/bus"
@@ -32,6 +33,11 @@ const (
 	workerPace = 250 * time.Millisecond
 )
 
+// workerTurns is how many of a worker's partitions that are behind are applied at
+// a time. Half of the processors stay free for what keeps up: an organisation
+// whose callbacks flood its partitions must not be felt on the others.
+func workerTurns() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
 // openBus connects to Kafka; its cleanup publishes what is queued.
 func (p *process) openBus(cfg kafkabus.Config) (*kafkabus.Client, error) {
 	cfg.Topics = events.TopicNames()
@@ -47,10 +53,11 @@ func (p *process) openBus(cfg kafkabus.Config) (*kafkabus.Client, error) {
 type consumers struct {
 	client *kafkabus.Client
 	pace   time.Duration
+	turns  int // 0 = as many as there are partitions
 }
 
 func (c consumers) Consumer(group string, topics []string, h bus.Handler) bus.Consumer {
-	return c.client.Consumer(kafkabus.ConsumerOptions{Group: group, Topics: topics, Handler: h, Pace: c.pace})
+	return c.client.Consumer(kafkabus.ConsumerOptions{Group: group, Topics: topics, Handler: h, Pace: c.pace, Turns: c.turns})
 }
 
 // openDatabase waits for the database and refuses one whose schema is too old.
@@ -122,7 +129,7 @@ func (p *process) startRouter(cfg router.Config, client *kafkabus.Client, db *po
 	r := router.New(router.Options{
 		Config: cfg, Parsers: []provider.Parser{twilio.Parser{}, stripe.Parser{}},
 		Store: postgres.NewRouting(db), Positions: postgres.NewOffsets(db, events.GroupRouter), Feed: feed,
-		Publisher: client, Follower: client, Consumers: consumers{client, routerPace},
+		Publisher: client, Follower: client, Consumers: consumers{client, routerPace, 0},
 		Log: p.log.With("part", "router"), Registerer: p.registry, Health: p.health,
 	})
 	p.start("router", r.Run)
@@ -136,7 +143,7 @@ func (p *process) startWorkers(keep retention.Config, client *kafkabus.Client, d
 		Billing:   postgres.NewBilling(db, events.GroupWorkers),
 		Campaigns: postgres.NewCampaigns(db), Timeline: ledger,
 		Expiry: postgres.NewRetention(db), Keep: keep,
-		Publisher: client, Consumers: consumers{client, workerPace},
+		Publisher: client, Consumers: consumers{client, workerPace, workerTurns()},
 		Log: p.log.With("part", "workers"), Registerer: p.registry, Health: p.health,
 	})
 	p.start("workers", w.Run)

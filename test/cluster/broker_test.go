@@ -26,13 +26,14 @@ type broker interface {
 // onKafka tells whether the tests run on a real Apache Kafka.
 func onKafka() bool { return os.Getenv("WAYBILL_TEST_KAFKA") != "" }
 
-// startBroker starts the brokers and names the profile of their topics.
-func startBroker(t *testing.T, nodes int) (b broker, profile string) {
+// startBroker starts the brokers and names the profile of their topics. The
+// embedded broker's topics are of a size of its own.
+func startBroker(t *testing.T, nodes int, size events.Profile) (b broker, profile string) {
 	t.Helper()
 	if onKafka() {
 		return startKafka(t, nodes), "production"
 	}
-	k, err := embedded.StartKafka(t.Context(), embedded.KafkaOptions{Dir: t.TempDir(), Sync: true, Topics: events.Topics(events.Embedded)})
+	k, err := embedded.StartKafka(t.Context(), embedded.KafkaOptions{Dir: t.TempDir(), Sync: true, Topics: events.Topics(size)})
 	require.NoError(t, err)
 	t.Cleanup(k.Stop)
 	return inProcess{k}, "embedded"

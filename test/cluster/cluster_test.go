@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"waybill/internal/embedded"
+	"waybill/internal/events"
 	"waybill/internal/operate"
 	"waybill/internal/seal"
 	"waybill/internal/simulate"
@@ -42,8 +43,14 @@ const password = "of-every-role"
 // newCluster starts brokers, a database with a fresh schema, and one of each process.
 func newCluster(t *testing.T, brokers int) *cluster {
 	t.Helper()
-	c := &cluster{t: t, key: seal.NewKey(), listen: testkit.FreeAddress(t)}
-	c.broker, c.profile = startBroker(t, brokers)
+	b, profile := startBroker(t, brokers, events.Embedded)
+	return newClusterOn(t, b, profile)
+}
+
+// newClusterOn is newCluster on brokers that run already.
+func newClusterOn(t *testing.T, b broker, profile string) *cluster {
+	t.Helper()
+	c := &cluster{t: t, key: seal.NewKey(), listen: testkit.FreeAddress(t), broker: b, profile: profile}
 	c.startDatabase()
 	require.Zero(t, c.run(nil, "topics", "create", "--profile", c.profile))
 	c.ingest = c.start("ingest")

@@ -11,6 +11,13 @@ var applying = []defect{
 		tests: append(by("internal/postgres", "TestAStaleFenceAppliesNothing"), by("internal/worker", "TestAZombieIsFenced")...),
 	},
 	{
+		name: "a backlog is applied on all its partitions at once",
+		harm: "an organisation's flood is felt by those that share no partition with it",
+		file: "internal/bus/kafkabus/turns.go",
+		text: "if !behind || t.line == nil {", wrong: "if behind || t.line == nil {",
+		tests: by("internal/bus/kafkabus", "TestWhoKeepsUpWaitsForNobodyWhoIsBehind"),
+	},
+	{
 		name: "event ids are not written",
 		harm: "every repeat of a callback is applied once more and announced once more",
 		file: "internal/postgres/ledger.go",

@@ -35,6 +35,10 @@ type ConsumerOptions struct {
 	// no more than a batch to read: fewer, larger batches cost a fraction. What
 	// comes now and then is fetched at once. 0 means 100 ms, below 0 no pace.
 	Pace time.Duration
+	// Turns is how many partitions may be handled at a time that are behind,
+	// that is, more was left in the log than one fetch brings. What keeps up is
+	// handled beside them at once. 0 means all of them.
+	Turns int
 }
 
 // Consumer returns a member of a group, idle until it is run.
@@ -45,12 +49,13 @@ func (c *Client) Consumer(opts ConsumerOptions) bus.Consumer {
 	if opts.Pace == 0 {
 		opts.Pace = 100 * time.Millisecond
 	}
-	return &consumer{client: c, opts: opts, log: c.log.With("group", opts.Group)}
+	return &consumer{client: c, opts: opts, turns: newTurns(opts.Turns, c.metrics.turnWait), log: c.log.With("group", opts.Group)}
 }
 
 type consumer struct {
 	client *Client
 	opts   ConsumerOptions
+	turns  *turns
 	log    *slog.Logger
 }
 
