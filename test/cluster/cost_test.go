@@ -15,24 +15,48 @@ import (
 // ticksPerSecond is the unit of /proc's times on every Linux (USER_HZ).
 const ticksPerSecond = 100
 
-// cost is how many seconds of processor time each part has taken.
-type cost struct{ ingest, router, workers, postgresql, kafka float64 }
+// cost is how many seconds of processor time each process has taken, by part.
+type cost map[string]map[int]float64
+
+var parts = []string{"ingest", "router", "workers", "postgresql", "kafka"}
+
+func (c cost) of(part string) (sum float64) {
+	for _, seconds := range c[part] {
+		sum += seconds
+	}
+	return sum
+}
 
 func (c cost) String() string {
-	return fmt.Sprintf("processor time: ingest %.1f s, router %.1f s, workers %.1f s, postgresql %.1f s, kafka %.1f s",
-		c.ingest, c.router, c.workers, c.postgresql, c.kafka)
+	texts := make([]string, len(parts))
+	for i, part := range parts {
+		texts[i] = fmt.Sprintf("%s %.1f s", part, c.of(part))
+	}
+	return "processor time: " + strings.Join(texts, ", ")
 }
 
 // since returns what was spent after an earlier time.
-func (c cost) since(e cost) cost {
-	return cost{c.ingest - e.ingest, c.router - e.router, c.workers - e.workers, c.postgresql - e.postgresql, c.kafka - e.kafka}
+func (c cost) since(earlier cost) cost {
+	spent := cost{}
+	for part, all := range c {
+		spent[part] = map[int]float64{}
+		for pid, seconds := range all {
+			spent[part][pid] = seconds - earlier[part][pid]
+		}
+	}
+	return spent
 }
 
-// costs tells what each part has taken so far; what has ended is left out.
-func (c *cluster) costs() (spent cost) {
-	for seconds, list := range map[*float64][]*testkit.Process{&spent.ingest: {c.ingest}, &spent.router: c.routers, &spent.workers: c.workers} {
+// costs tells what each part has taken so far; processes that have ended are
+// left out, and so are connections to PostgreSQL.
+func (c *cluster) costs() cost {
+	spent := cost{}
+	for _, part := range parts {
+		spent[part] = map[int]float64{}
+	}
+	for part, list := range map[string][]*testkit.Process{"ingest": {c.ingest}, "router": c.routers, "workers": c.workers} {
 		for _, p := range list {
-			*seconds += processorTime(p.PID())
+			spent[part][p.PID()] = processorTime(p.PID())
 		}
 	}
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is a good one
@@ -41,9 +65,9 @@ func (c *cluster) costs() (spent cost) {
 		line, _ := os.ReadFile(filepath.Join(filepath.Dir(stat), "cmdline"))
 		switch {
 		case strings.Contains(string(line), c.databaseDir), parentOf(pid) == c.databasePID && c.databasePID != 0:
-			spent.postgresql += processorTime(pid)
+			spent["postgresql"][pid] = processorTime(pid)
 		case strings.Contains(string(line), c.broker.folder()):
-			spent.kafka += processorTime(pid)
+			spent["kafka"][pid] = processorTime(pid)
 		}
 	}
 	return spent

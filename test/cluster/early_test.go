@@ -76,7 +76,7 @@ func (c *cluster) watchReleases(s sunrise) *releases {
 	c.t.Logf("from the send record to the status event: %s", r.told)
 	peak := c.peakMemory(c.routers[0])
 	c.t.Logf("this run's %s; that is %.2f ms of router and PostgreSQL for each callback; the router took %d MiB at most",
-		spent, 1000*(spent.router+spent.postgresql)/float64(report.Accepted), peak>>20)
+		spent, 1000*(spent.of("router")+spent.of("postgresql"))/float64(report.Accepted), peak>>20)
 	require.Len(c.t, r.applied, r.early, "early callbacks are applied")
 	require.NotEmpty(c.t, r.told)
 	require.NotZero(c.t, r.parked)
