@@ -12,8 +12,8 @@
 // to each of those that ever write to that person: the message to the one that
 // it answers, and to the others an event of their own that holds the word alone.
 //
-// It works in batches: one look-up, one transaction for what is held, one
-// publish, then the offset. Everything it does may happen twice; the workers
+// It works in batches: one look-up, one transaction for what is held, which it
+// shares with other partitions, one publish, then the offset. Everything it does may happen twice; the workers
 // tell a repeat by its receipt.
 package router
 
@@ -142,6 +142,9 @@ type Router struct {
 	caps    *caps
 	metrics *metrics
 	kick    chan struct{} // a send set held events ready
+
+	settling  *gather[tenantmap.Unsettled, tenantmap.Decision]
+	recording *gather[tenantmap.Send, tenantmap.Entry]
 }
 
 // New wires a router.
@@ -159,6 +162,16 @@ func New(o Options) *Router {
 		r.parsers[p.Provider()] = p
 	}
 	r.metrics = newMetrics(o.Registerer, r.cache, o.Now)
+	r.settling = newGather(func(ctx context.Context, batch []tenantmap.Unsettled) ([]tenantmap.Decision, error) {
+		decisions, ready, err := r.Store.Settle(ctx, batch)
+		r.wake(ready)
+		return decisions, err
+	})
+	r.recording = newGather(func(ctx context.Context, sends []tenantmap.Send) ([]tenantmap.Entry, error) {
+		entries, ready, err := r.Store.RecordSends(ctx, sends)
+		r.wake(ready)
+		return entries, err
+	})
 	r.caps = newCaps(o.Config.MaxParked, r.metrics.capped)
 	return r
 }
