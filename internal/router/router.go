@@ -78,7 +78,8 @@ type Store interface {
 	// Finals returns under which receipt each of the events became final;
 	// those that did not are absent.
 	Finals(ctx context.Context, ids []events.EventID) (map[events.EventID]events.ReceiptID, error)
-	// ClaimReady leases events that are to be processed anew.
+	// ClaimReady leases events that are to be processed anew, up to limit, and
+	// fewer where their records are large.
 	ClaimReady(ctx context.Context, limit int, lease time.Duration) (token string, claims []tenantmap.Claim, err error)
 	// DeleteReleased removes what was published anew under a lease.
 	DeleteReleased(ctx context.Context, token string, ids []events.EventID) error
