@@ -11,24 +11,34 @@ import (
 	"waybill/internal/tenantmap"
 )
 
+// claimReady takes from those that it could take no more than are wanted in
+// bytes, but one at least. Where the record is not kept here it is not known how
+// long it is.
 const claimReady = `
+	WITH free AS (
+		SELECT event_id, coalesce(octet_length(record), 65536) AS bytes FROM held_events
+		WHERE ready AND (lease_until IS NULL OR lease_until < now())
+		ORDER BY lease_until NULLS FIRST LIMIT $3 FOR UPDATE SKIP LOCKED),
+	summed AS (SELECT event_id, bytes, sum(bytes) OVER (ROWS UNBOUNDED PRECEDING) AS bytes_so_far FROM free)
 	UPDATE held_events SET lease_token = $1, lease_until = now() + $2::interval
-	WHERE event_id IN (
-		SELECT event_id FROM held_events WHERE ready AND (lease_until IS NULL OR lease_until < now())
-		ORDER BY lease_until NULLS FIRST LIMIT $3 FOR UPDATE SKIP LOCKED)
-	RETURNING event_id, raw_topic, raw_partition, raw_offset, record`
+	WHERE event_id IN (SELECT event_id FROM summed WHERE bytes_so_far <= $4 OR bytes_so_far = bytes)
+	RETURNING event_id, raw_topic, raw_partition, raw_offset, record, ready_at`
 
-// ClaimReady leases up to limit ready events to the caller. Nobody else gets
-// them until the lease ends; the token proves it to [Routing.DeleteReleased].
+// claimBytes is about how much memory the records of one claim take.
+const claimBytes = 8 << 20
+
+// ClaimReady leases up to limit ready events to the caller, fewer where their
+// records are large. Nobody else gets them until the lease ends; the token
+// proves it to [Routing.DeleteReleased].
 func (r *Routing) ClaimReady(ctx context.Context, limit int, lease time.Duration) (token string, claims []tenantmap.Claim, err error) {
 	token = uuid.NewString()
 	err = r.db.inTx(ctx, "claiming held events", func(ctx context.Context, tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, claimReady, token, lease, limit)
+		rows, err := tx.Query(ctx, claimReady, token, lease, limit, claimBytes)
 		if err != nil {
 			return err
 		}
 		claims, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (c tenantmap.Claim, err error) {
-			return c, row.Scan(&c.EventID, &c.Raw.Topic, &c.Raw.Partition, &c.Raw.Offset, &c.Record)
+			return c, row.Scan(&c.EventID, &c.Raw.Topic, &c.Raw.Partition, &c.Raw.Offset, &c.Record, &c.ReadyAt)
 		})
 		return err
 	})

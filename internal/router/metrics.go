@@ -19,6 +19,7 @@ type metrics struct {
 	events     *prometheus.GaugeVec   // state
 	oldest     *prometheus.GaugeVec   // state
 	released   prometheus.Counter
+	release    prometheus.Histogram
 	unclaimed  prometheus.Counter
 	lost       prometheus.Counter
 	consents   prometheus.Counter
@@ -52,6 +53,10 @@ func newMetrics(reg prometheus.Registerer, cache *tenantmap.Cache, now func() ti
 		released: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waybill_router_released_total", Help: "Held events published anew.",
 		}),
+		release: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "waybill_router_release_seconds", Help: "Time from when a held event was set ready until it was published anew.",
+			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}),
 		unclaimed: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "waybill_router_unclaimed_total", Help: "Parked events that became dead because nobody claimed them.",
 		}),
@@ -68,7 +73,7 @@ func newMetrics(reg prometheus.Registerer, cache *tenantmap.Cache, now func() ti
 			Name: "waybill_router_log_behind_total", Help: "Times a partition was refused because its log ends below what was applied. Alarm on any.",
 		}),
 	}
-	reg.MustRegister(m.routed, m.held, m.violations, m.events, m.oldest, m.released, m.unclaimed, m.lost, m.consents, m.capped, m.logBehind)
+	reg.MustRegister(m.routed, m.held, m.violations, m.events, m.oldest, m.released, m.release, m.unclaimed, m.lost, m.consents, m.capped, m.logBehind)
 	registerCache(reg, cache, now)
 	for _, p := range []events.Provider{events.Twilio, events.Stripe, events.Sender} {
 		m.routed.WithLabelValues(string(p))

@@ -73,7 +73,7 @@ func (r *Router) enter(ctx context.Context, sends []sent) error {
 			at = append(at, i)
 		}
 	}
-	results, ready, err := r.Store.RecordSends(ctx, entries)
+	results, err := r.recording.do(ctx, entries)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,6 @@ func (r *Router) enter(ctx context.Context, sends []sent) error {
 			s.outcome = events.Dead
 		}
 	}
-	r.wake(ready)
 	return nil
 }
 

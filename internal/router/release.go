@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"waybill/internal/bus"
 	"waybill/internal/events"
 	"waybill/internal/failpoint"
@@ -15,7 +17,7 @@ import (
 
 const (
 	releaseEvery = 200 * time.Millisecond // how soon an operator's release is seen
-	releaseBatch = 100                    // records of up to a megabyte are held in memory
+	releaseBatch = 500                    // the store bounds their bytes
 	// A router that dies holds up what it claimed for so long; one that is
 	// merely slow causes a repeat, which workers know by its receipt.
 	releaseLease = 5 * time.Second
@@ -28,7 +30,9 @@ const (
 func (r *Router) release(ctx context.Context) error {
 	tick := time.NewTicker(releaseEvery)
 	defer tick.Stop()
+	pace := rate.NewLimiter(rate.Every(gatherEvery), 1)
 	for {
+		_ = pace.Wait(ctx) // it fails with ctx alone
 		n := 0
 		woken, err := r.Store.WakeHeld(ctx)
 		if err == nil {
@@ -37,7 +41,7 @@ func (r *Router) release(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			r.Log.Warn("releasing held events failed, will be tried again", "error", err)
 		}
-		if err == nil && (n == releaseBatch || woken > 0) {
+		if err == nil && (n > 0 || woken > 0) {
 			continue
 		}
 		select {
@@ -72,13 +76,13 @@ func (r *Router) Release(ctx context.Context) (int, error) {
 	}
 	published := r.Publisher.Publish(ctx, records...)
 	released := acknowledged(batch, published, spoilt)
+	r.observeReleased(claims, released)
 	if len(released) > 0 {
 		failpoint.Reach(failpoint.RouterAfterRelease)
 	}
 	if err := r.Store.DeleteReleased(ctx, token, released); err != nil {
 		return 0, err
 	}
-	r.metrics.released.Add(float64(len(released)))
 	if len(spoilt) > 0 {
 		r.metrics.lost.Add(float64(len(spoilt)))
 		r.Log.Error("held events cannot be released and stay until an operator has looked", "events", len(spoilt))
@@ -109,6 +113,25 @@ func acknowledged(batch []tenantmap.Claim, published error, spoilt map[events.Ev
 		}
 	}
 	return ids
+}
+
+// observeReleased counts what was published anew, and how long that took. Both
+// are in the order of the claims.
+func (r *Router) observeReleased(claims []tenantmap.Claim, released []events.EventID) {
+	now := r.Now()
+	for i := range claims {
+		if len(released) == 0 {
+			return
+		}
+		if claims[i].EventID != released[0] {
+			continue
+		}
+		released = released[1:]
+		r.metrics.released.Inc()
+		if at := claims[i].ReadyAt; at != nil {
+			r.metrics.release.Observe(max(now.Sub(*at).Seconds(), 0))
+		}
+	}
 }
 
 // original returns the record that a held event came in. An error of class

@@ -116,12 +116,11 @@ func (r *Router) settle(ctx context.Context, items []item) error {
 		}
 	}
 	r.caps.reserve(batch)
-	decisions, ready, err := r.Store.Settle(ctx, batch)
+	decisions, err := r.settling.do(ctx, batch)
 	r.caps.settled(batch, decisions)
 	if err != nil {
 		return err
 	}
-	r.wake(ready)
 	for i, d := range decisions {
 		unsettled[i].Decision = d
 	}

@@ -12,8 +12,8 @@
 // to each of those that ever write to that person: the message to the one that
 // it answers, and to the others an event of their own that holds the word alone.
 //
-// It works in batches: one look-up, one transaction for what is held, one
-// publish, then the offset. Everything it does may happen twice; the workers
+// It works in batches: one look-up, one transaction for what is held, which it
+// shares with other partitions, one publish, then the offset. Everything it does may happen twice; the workers
 // tell a repeat by its receipt.
 package router
 
@@ -78,7 +78,8 @@ type Store interface {
 	// Finals returns under which receipt each of the events became final;
 	// those that did not are absent.
 	Finals(ctx context.Context, ids []events.EventID) (map[events.EventID]events.ReceiptID, error)
-	// ClaimReady leases events that are to be processed anew.
+	// ClaimReady leases events that are to be processed anew, up to limit, and
+	// fewer where their records are large.
 	ClaimReady(ctx context.Context, limit int, lease time.Duration) (token string, claims []tenantmap.Claim, err error)
 	// DeleteReleased removes what was published anew under a lease.
 	DeleteReleased(ctx context.Context, token string, ids []events.EventID) error
@@ -146,6 +147,9 @@ type Router struct {
 	caps    *caps
 	metrics *metrics
 	kick    chan struct{} // a send set held events ready
+
+	settling  *gather[tenantmap.Unsettled, tenantmap.Decision]
+	recording *gather[tenantmap.Send, tenantmap.Entry]
 }
 
 // New wires a router.
@@ -163,6 +167,16 @@ func New(o Options) *Router {
 		r.parsers[p.Provider()] = p
 	}
 	r.metrics = newMetrics(o.Registerer, r.cache, o.Now)
+	r.settling = newGather(func(ctx context.Context, batch []tenantmap.Unsettled) ([]tenantmap.Decision, error) {
+		decisions, ready, err := r.Store.Settle(ctx, batch)
+		r.wake(ready)
+		return decisions, err
+	})
+	r.recording = newGather(func(ctx context.Context, sends []tenantmap.Send) ([]tenantmap.Entry, error) {
+		entries, ready, err := r.Store.RecordSends(ctx, sends)
+		r.wake(ready)
+		return entries, err
+	})
 	r.caps = newCaps(o.Config.MaxParked, r.metrics.capped)
 	return r
 }

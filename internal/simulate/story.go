@@ -23,7 +23,7 @@ const (
 	sendLead          = 150 * time.Millisecond
 	gap               = 300 * time.Millisecond // at most, between two callbacks of one message
 	repeatWithin      = 2 * time.Second
-	earlyFrom, earlyD = 200 * time.Millisecond, 2 * time.Second
+	earlyFrom, earlyD = time.Millisecond, 2 * time.Second // behind the last callback: from a race to a slow sender
 )
 
 // letter is what is sent: a callback or a send record.

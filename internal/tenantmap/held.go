@@ -81,6 +81,7 @@ type Claim struct {
 	EventID events.EventID
 	Raw     events.Position
 	Record  []byte
+	ReadyAt *time.Time // by the database's clock; nil if that was not taken note of
 }
 
 // Keys returns the keys that the send records.

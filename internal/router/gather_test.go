@@ -1,0 +1,122 @@
+package router_test
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"waybill/internal/fault"
+	"waybill/internal/router"
+)
+
+// transactions takes note of what went into each one, in order of size and name.
+type transactions struct {
+	mu   sync.Mutex
+	seen []string
+	fail map[string]error // by a name in it
+}
+
+func (tx *transactions) run(_ context.Context, in []string) ([]int, error) {
+	tx.mu.Lock()
+	defer tx.mu.Unlock()
+	sorted := slices.Sorted(slices.Values(in))
+	all := ""
+	for _, name := range sorted {
+		all += name
+	}
+	tx.seen = append(tx.seen, all)
+	out := make([]int, len(in))
+	for i, name := range in {
+		if err := tx.fail[name]; err != nil {
+			return nil, err
+		}
+		out[i], _ = strconv.Atoi(name)
+	}
+	return out, nil
+}
+
+// ask has each of the names asked for by a partition of its own, after a first
+// one has just begun a transaction; it returns what each was told.
+func ask(t *testing.T, tx *transactions, names ...string) map[string]error {
+	t.Helper()
+	told := map[string]error{}
+	synctest.Test(t, func(t *testing.T) {
+		g := router.NewGather(tx.run)
+		_, err := g.Do(t.Context(), "0")
+		require.NoError(t, err)
+		var mu sync.Mutex
+		var all sync.WaitGroup
+		for _, name := range names {
+			all.Go(func() {
+				out, err := g.Do(t.Context(), name)
+				if err == nil {
+					n, _ := strconv.Atoi(name)
+					require.Equal(t, []int{n}, out, "each is told its own")
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				told[name] = err
+			})
+		}
+		all.Wait()
+	})
+	return told
+}
+
+func TestPartitionsShareATransaction(t *testing.T) {
+	t.Parallel()
+	tx := &transactions{}
+	require.Equal(t, map[string]error{"1": nil, "2": nil, "3": nil}, ask(t, tx, "1", "2", "3"))
+	require.Equal(t, []string{"0", "123"}, tx.seen)
+}
+
+// A record that cannot be done keeps nobody else's from being done.
+func TestWhatFailsForItsOwnReasonFailsAlone(t *testing.T) {
+	t.Parallel()
+	for _, class := range []fault.Class{fault.Invalid, fault.Internal} {
+		bad := fault.New(class, "bad")
+		tx := &transactions{fail: map[string]error{"2": bad}}
+		require.Equal(t, map[string]error{"1": nil, "2": bad, "3": nil}, ask(t, tx, "1", "2", "3"))
+		slices.Sort(tx.seen)
+		require.Equal(t, []string{"0", "1", "123", "2", "3"}, tx.seen)
+	}
+}
+
+// While the database is away nobody asks it more often than before.
+func TestAnOutageFailsAllAtOnce(t *testing.T) {
+	t.Parallel()
+	away := fault.New(fault.Unavailable, "away")
+	tx := &transactions{fail: map[string]error{"2": away}}
+	require.Equal(t, map[string]error{"1": away, "2": away, "3": away}, ask(t, tx, "1", "2", "3"))
+	require.Equal(t, []string{"0", "123"}, tx.seen)
+}
+
+// A partition that is taken away leaves; what it brought is not done later.
+func TestWhoLeavesIsForgotten(t *testing.T) {
+	t.Parallel()
+	tx := &transactions{}
+	synctest.Test(t, func(t *testing.T) {
+		g := router.NewGather(tx.run)
+		_, err := g.Do(t.Context(), "0")
+		require.NoError(t, err)
+		gone, leave := context.WithCancel(t.Context())
+		var all sync.WaitGroup
+		all.Go(func() {
+			_, err := g.Do(gone, "1")
+			require.ErrorIs(t, err, context.Canceled)
+		})
+		all.Go(func() {
+			_, err := g.Do(t.Context(), "2")
+			require.NoError(t, err, "its partition stays")
+		})
+		synctest.Wait() // both wait for the pace
+		leave()
+		all.Wait()
+	})
+	require.Equal(t, []string{"0", "2"}, tx.seen)
+}
