@@ -11,19 +11,25 @@ import (
 	"waybill/internal/tenantmap"
 )
 
+// claimReady goes by event id from where the last claim ended: what was released
+// before leaves dead entries behind in the index, and while a long transaction
+// keeps them from being cleared each claim from the start would pass them all.
 const claimReady = `
-	UPDATE held_events SET lease_token = $1, lease_until = now() + $2::interval
-	WHERE event_id IN (
-		SELECT event_id FROM held_events WHERE ready AND (lease_until IS NULL OR lease_until < now())
-		ORDER BY lease_until NULLS FIRST LIMIT $3 FOR UPDATE SKIP LOCKED)
-	RETURNING event_id, raw_topic, raw_partition, raw_offset, record`
+	WITH next AS MATERIALIZED (
+		SELECT event_id FROM held_events WHERE ready AND event_id > $4 AND (lease_until IS NULL OR lease_until < now())
+		ORDER BY event_id LIMIT $3 FOR UPDATE SKIP LOCKED),
+	claimed AS (
+		UPDATE held_events h SET lease_token = $1, lease_until = now() + $2::interval FROM next n WHERE h.event_id = n.event_id
+		RETURNING h.event_id, h.raw_topic, h.raw_partition, h.raw_offset, h.record)
+	SELECT event_id, raw_topic, raw_partition, raw_offset, record FROM claimed ORDER BY event_id`
 
-// ClaimReady leases up to limit ready events to the caller. Nobody else gets
-// them until the lease ends; the token proves it to [Routing.DeleteReleased].
-func (r *Routing) ClaimReady(ctx context.Context, limit int, lease time.Duration) (token string, claims []tenantmap.Claim, err error) {
+// ClaimReady leases up to limit ready events behind an event id to the caller,
+// in order of their ids. Nobody else gets them until the lease ends; the token
+// proves it to [Routing.DeleteReleased].
+func (r *Routing) ClaimReady(ctx context.Context, after events.EventID, limit int, lease time.Duration) (token string, claims []tenantmap.Claim, err error) {
 	token = uuid.NewString()
 	err = r.db.inTx(ctx, "claiming held events", func(ctx context.Context, tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, claimReady, token, lease, limit)
+		rows, err := tx.Query(ctx, claimReady, token, lease, limit, after)
 		if err != nil {
 			return err
 		}

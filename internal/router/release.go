@@ -15,7 +15,11 @@ import (
 
 const (
 	releaseEvery = 200 * time.Millisecond // how soon an operator's release is seen
-	releaseBatch = 100                    // records of up to a megabyte are held in memory
+	// While dead rows that cannot be cleared yet lie in the way, looking for ready
+	// events takes one part in five of a router's time.
+	releaseShare  = 4
+	releaseRarest = 2 * time.Second
+	releaseBatch  = 100 // records of up to a megabyte are held in memory
 	// A router that dies holds up what it claimed for so long; one that is
 	// merely slow causes a repeat, which workers know by its receipt.
 	releaseLease = 5 * time.Second
@@ -25,31 +29,49 @@ const (
 // release publishes ready events anew on their raw topics, so that they are
 // routed as if they had just arrived, and deletes them once that is durable.
 func (r *Router) release(ctx context.Context) error {
-	tick := time.NewTicker(releaseEvery)
-	defer tick.Stop()
+	var round releasing
 	for {
-		n := 0
-		woken, err := r.Store.WakeHeld(ctx)
-		if err == nil {
-			n, err = r.releaseOnce(ctx)
-		}
+		began := time.Now()
+		more, err := r.releaseRound(ctx, &round)
 		if err != nil && ctx.Err() == nil {
 			r.Log.Warn("releasing held events failed, will be tried again", "error", err)
 		}
-		if err == nil && (n == releaseBatch || woken > 0) {
+		if more && err == nil {
 			continue
 		}
+		pause := time.NewTimer(min(max(releaseEvery, releaseShare*time.Since(began)), releaseRarest))
 		select {
 		case <-ctx.Done():
+			pause.Stop()
 			return nil
-		case <-tick.C:
+		case <-pause.C:
 		case <-r.kick:
+			pause.Stop()
 		}
 	}
 }
 
-func (r *Router) releaseOnce(ctx context.Context) (int, error) {
-	token, claims, err := r.Store.ClaimReady(ctx, releaseBatch, releaseLease)
+// releasing is how far a router has come through the ready events.
+type releasing struct{ after events.EventID }
+
+// releaseRound releases a batch. It returns true if the next one need not wait:
+// there is more to release, or the round begins anew.
+func (r *Router) releaseRound(ctx context.Context, round *releasing) (more bool, err error) {
+	woken, err := r.Store.WakeHeld(ctx)
+	if err != nil {
+		return false, err
+	}
+	began := round.after == ""
+	n, err := r.releaseOnce(ctx, round)
+	return n == releaseBatch || woken > 0 || !began, err
+}
+
+func (r *Router) releaseOnce(ctx context.Context, round *releasing) (int, error) {
+	token, claims, err := r.Store.ClaimReady(ctx, round.after, releaseBatch, releaseLease)
+	round.after = ""
+	if len(claims) == releaseBatch {
+		round.after = claims[releaseBatch-1].EventID
+	}
 	if err != nil || len(claims) == 0 {
 		return 0, err
 	}

@@ -70,8 +70,9 @@ type Store interface {
 	// Finals returns under which receipt each of the events became final;
 	// those that did not are absent.
 	Finals(ctx context.Context, ids []events.EventID) (map[events.EventID]events.ReceiptID, error)
-	// ClaimReady leases events that are to be processed anew.
-	ClaimReady(ctx context.Context, limit int, lease time.Duration) (token string, claims []tenantmap.Claim, err error)
+	// ClaimReady leases events that are to be processed anew, behind an event id
+	// and in order of their ids, which is the store's own.
+	ClaimReady(ctx context.Context, after events.EventID, limit int, lease time.Duration) (token string, claims []tenantmap.Claim, err error)
 	// DeleteReleased removes what was published anew under a lease.
 	DeleteReleased(ctx context.Context, token string, ids []events.EventID) error
 	// Spoil ends the release of events that can never be published, each for
