@@ -1,10 +1,13 @@
 -- What operators do to held events is kept, an event may be released to an
 -- organisation that they name, and a key under which very many events wait is
 -- released in chunks: one statement for all of them ran into its time limit.
+-- Ready events are claimed in order of their ids: by their lease every claim
+-- passed what was released before, as long as nobody had vacuumed it.
 -- Vacuum follows a table that is filled and emptied within minutes: by its own
 -- scale a million held events would have 200,000 dead rows before it began.
--- Locks: held_events, held_keys and tenant_map against other migrations, for a
--- moment; organizations against writers, for a moment.
+-- Locks: held_events against everybody, for as long as an index on what is ready
+-- is built; held_keys and tenant_map against other migrations, organizations
+-- against writers, for a moment.
 -- +goose Up
 SET LOCAL lock_timeout = '5s';
 
@@ -91,6 +94,9 @@ $$;
 -- +goose StatementEnd
 CREATE TRIGGER forget_assignments AFTER UPDATE OF erased_at ON organizations FOR EACH ROW
   WHEN (NEW.erased_at IS NOT NULL AND OLD.erased_at IS NULL) EXECUTE FUNCTION forget_assignments();
+
+CREATE INDEX held_events_claim ON held_events (event_id) WHERE ready;
+DROP INDEX held_events_ready;
 
 ALTER TABLE held_events SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, vacuum_index_cleanup = on,
   autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 50000, autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000);

@@ -32,6 +32,7 @@ type house struct {
 	snapshot  pgx.Tx       // old, so that nothing dead can go
 	claimed   string       // token of the last claim
 	claims    []events.EventID
+	after     events.EventID // where it ended
 }
 
 // fill makes held events: nine of ten parked, a third of all under the key of

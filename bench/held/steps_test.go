@@ -40,10 +40,13 @@ func whole(o operate.Order) func(context.Context, *house) error {
 }
 
 func claim(ctx context.Context, h *house) error {
-	token, claims, err := h.routing.ClaimReady(ctx, 100, 5*time.Second)
-	h.claimed, h.claims = token, h.claims[:0]
+	token, claims, err := h.routing.ClaimReady(ctx, h.after, 100, 5*time.Second)
+	h.claimed, h.claims, h.after = token, h.claims[:0], ""
 	for i := range claims {
 		h.claims = append(h.claims, claims[i].EventID)
+	}
+	if len(claims) == 100 {
+		h.after = claims[99].EventID
 	}
 	return err
 }
@@ -161,6 +164,10 @@ var steps = []step{
 		return h.release(ctx, h.events/8)
 	}},
 	{"claim 100 behind that eighth, dead", true, claim},
+	{"claim 100 from the start, that eighth dead", true, func(ctx context.Context, h *house) error {
+		h.after = ""
+		return claim(ctx, h)
+	}},
 	{"count by state, with that eighth dead", true, func(ctx context.Context, h *house) error {
 		_, err := h.routing.CountHeld(ctx)
 		return err

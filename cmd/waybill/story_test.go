@@ -111,8 +111,12 @@ func TestAskingWhatHappened(t *testing.T) {
 	r = s.run("held", "acts")
 	require.Contains(t, r.out, "by telephone")
 	for _, usage := range [][]string{
-		{"held", "release", "--all", "--to", org.ID}, {"held", "release", id, "--to", "Quay Optics"}, {"held", "list", "--provider", "acme"},
-		{"held", "list", "--since", "1h", "--before", "2h"}, {"held", "release"}, {"held", "replay", "--to", org.ID},
+		{"held", "release", "--all", "--to", org.ID},
+		{"held", "release", id, "--to", "Quay Optics"},
+		{"held", "list", "--provider", "acme"},
+		{"held", "list", "--since", "1h", "--before", "2h"},
+		{"held", "release"},
+		{"held", "replay", "--to", org.ID},
 	} {
 		require.Equal(t, 2, s.run(usage...).status, usage)
 	}

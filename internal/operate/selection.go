@@ -26,7 +26,7 @@ type Selection struct {
 // providers of held events; senders' are send records.
 var providers = []events.Provider{events.Twilio, events.SES, events.Connect, events.Stripe, events.Sender}
 
-func (s Selection) filter() (history.HeldFilter, error) {
+func (s *Selection) filter() (history.HeldFilter, error) {
 	f := history.HeldFilter{
 		IDs: s.IDs, State: events.Outcome(s.State), Reason: s.Reason, Provider: events.Provider(s.Provider), Since: s.Since, Before: s.Before,
 	}

@@ -29,7 +29,7 @@ func TestAClaimIsBoundedByItsRecords(t *testing.T) {
 	}
 	claim := func(limit int) (megabytes []int) {
 		t.Helper()
-		_, claims, err := routing.ClaimReady(t.Context(), limit, time.Minute)
+		_, claims, err := routing.ClaimReady(t.Context(), "", limit, time.Minute)
 		require.NoError(t, err)
 		for _, c := range claims {
 			require.NotNil(t, c.ReadyAt)

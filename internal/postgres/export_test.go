@@ -242,7 +242,8 @@ func RoutersOnHeld(one string) []HeldStatement {
 		{"known receipts", selectKnownReceipts, "text[]", "'{a,b,c}'", ""},
 		{"freeing by key", markReady, "text[]", "'{" + one + "}'", ""},
 		{"waking", wakeHeld, "int", "1000", ""},
-		{"claiming", claimReady, "uuid, interval, int", "gen_random_uuid(), '5 seconds', 100", ""},
+		{"claiming", claimReady, "uuid, interval, int, text", "gen_random_uuid(), '5 seconds', 100, ''", ""},
+		{"claiming further on", claimReady, "uuid, interval, int, text", "gen_random_uuid(), '5 seconds', 100, 'twilio/AC3'", ""},
 		{"deleting", deleteReleased, "uuid, text[]", "gen_random_uuid(), '{a,b,c}'", ""},
 		{"spoiling", spoil, "uuid, text[], text[]", "gen_random_uuid(), '{a,b}', '{x,y}'", ""},
 		{"removing what is final", supersedeFinal, "text, int", "'', 10000", ""},
@@ -282,6 +283,30 @@ func (db *DB) RowsRead(t *testing.T, s HeldStatement, prefixes ...string) (rows 
 	return read[0].Plan.rows(prefixes), plan
 }
 
+// ClaimTouches returns how many blocks a claim of a hundred behind an event id
+// looks at to find them.
+func (db *DB) ClaimTouches(t *testing.T, after events.EventID) (blocks int) {
+	t.Helper()
+	tx, err := db.pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, tx.Rollback(t.Context())) }()
+	var plan string
+	require.NoError(t, tx.QueryRow(t.Context(), "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+claimReady, "7b2e0000-0000-4000-8000-000000000001", time.Minute, 100, after).Scan(&plan))
+	var read []struct{ Plan planNode }
+	require.NoError(t, json.Unmarshal([]byte(plan), &read))
+	next := &read[0].Plan
+	for next.Name != "CTE next" {
+		i := slices.IndexFunc(next.Plans, func(n planNode) bool { return n.has("CTE next") })
+		require.GreaterOrEqual(t, i, 0, plan)
+		next = &next.Plans[i]
+	}
+	return next.Hit + next.Read
+}
+
+func (n *planNode) has(name string) bool {
+	return n.Name == name || slices.ContainsFunc(n.Plans, func(c planNode) bool { return c.has(name) })
+}
+
 // planNode is a node of PostgreSQL's plan.
 type planNode struct {
 	Relation string     `json:"Relation Name"`
@@ -289,6 +314,9 @@ type planNode struct {
 	Loops    float64    `json:"Actual Loops"`
 	Removed  float64    `json:"Rows Removed by Filter"`
 	Recheck  float64    `json:"Rows Removed by Index Recheck"`
+	Name     string     `json:"Subplan Name"`
+	Hit      int        `json:"Shared Hit Blocks"`
+	Read     int        `json:"Shared Read Blocks"`
 	Plans    []planNode `json:"Plans"`
 }
 

@@ -101,7 +101,7 @@ func TestWhatIsHeldAgainOutlivesItsRelease(t *testing.T) {
 	_, _, err := routing.Settle(t.Context(), []tenantmap.Unsettled{p})
 	require.NoError(t, err)
 	w.exec(t, "UPDATE held_events SET ready = true") // an operator's replay
-	token, claims, err := routing.ClaimReady(t.Context(), 10, time.Minute)
+	token, claims, err := routing.ClaimReady(t.Context(), "", 10, time.Minute)
 	require.NoError(t, err)
 	require.Len(t, claims, 1)
 	_, _, err = routing.Settle(t.Context(), []tenantmap.Unsettled{p})
@@ -109,7 +109,7 @@ func TestWhatIsHeldAgainOutlivesItsRelease(t *testing.T) {
 	require.NoError(t, routing.DeleteReleased(t.Context(), token, []events.EventID{claims[0].EventID}))
 	require.True(t, w.lost(t, p.Held.EventID), "it is parked")
 	w.exec(t, "UPDATE held_events SET ready = true")
-	token, _, err = routing.ClaimReady(t.Context(), 10, time.Minute)
+	token, _, err = routing.ClaimReady(t.Context(), "", 10, time.Minute)
 	require.NoError(t, err)
 	require.NoError(t, routing.DeleteReleased(t.Context(), token, []events.EventID{claims[0].EventID}))
 	var held int

@@ -186,3 +186,37 @@ func TestEventsThatAreReadyDoNotExpire(t *testing.T) {
 	parked := fmt.Sprintf("%s %s", events.Parked, tenantmap.ReasonNoMapping)
 	require.Equal(t, map[string]string{ready: parked, young: parked, due: fmt.Sprintf("%s %s", events.Dead, tenantmap.ReasonUnclaimed)}, states)
 }
+
+// Routers claim in rounds, each from where the last claim ended: every event is
+// claimed once in a round, and what was left comes with the next one.
+func TestReadyEventsAreClaimedInRounds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.many(t, 250)
+	w.exec(t, "UPDATE held_events SET ready = true")
+	routing := postgres.NewRouting(w.open(t, testkit.Router))
+	round := func() (ids []events.EventID, sizes []int) {
+		for after := events.EventID(""); ; {
+			token, claims, err := routing.ClaimReady(t.Context(), after, 100, time.Minute)
+			require.NoError(t, err)
+			sizes = append(sizes, len(claims))
+			for i := range claims {
+				ids = append(ids, claims[i].EventID)
+			}
+			if len(claims) < 100 {
+				return ids, sizes
+			}
+			after = claims[99].EventID
+			require.NoError(t, routing.DeleteReleased(t.Context(), token, ids[len(ids)-50:])) // the broker took half of them
+		}
+	}
+	ids, sizes := round()
+	require.Equal(t, []int{100, 100, 50}, sizes)
+	slices.Sort(ids)
+	require.Len(t, slices.Compact(ids), 250)
+	ids, _ = round()
+	require.Empty(t, ids, "they are leased")
+	w.exec(t, "UPDATE held_events SET lease_until = now() - interval '1 second'")
+	_, sizes = round()
+	require.Equal(t, []int{100, 50}, sizes, "half of two hundred, and the last fifty")
+}

@@ -1,10 +1,14 @@
 package postgres_test
 
 import (
+	"context"
 	"testing"
+	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"waybill/internal/events"
 	"waybill/internal/postgres"
 	"waybill/internal/testkit"
 )
@@ -57,4 +61,35 @@ func TestNoStatementReadsAllHeldEvents(t *testing.T) {
 	for _, s := range postgres.RoutersOnHeld(one) {
 		read(router, s)
 	}
+}
+
+// While a long transaction keeps released events from being cleared, a claim
+// does not pass all of them again: each did, and a million took longer with
+// every hundred.
+func TestRegressionAClaimDoesNotPassWhatWasReleased(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.many(t, 12_000)
+	w.exec(t, "UPDATE held_events SET ready = true")
+	old, err := w.owner.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = old.Rollback(context.Background()) })
+	_, err = old.Exec(t.Context(), "SELECT count(*) FROM held_events")
+	require.NoError(t, err)
+	router := w.open(t, testkit.Router)
+	routing := postgres.NewRouting(router)
+	after := events.EventID("")
+	for range 8 { // larger than a router's, so as to be done sooner
+		token, claims, err := routing.ClaimReady(t.Context(), after, 1000, time.Minute)
+		require.NoError(t, err)
+		require.Len(t, claims, 1000)
+		ids := make([]events.EventID, len(claims))
+		for i := range claims {
+			ids[i] = claims[i].EventID
+		}
+		after = ids[len(ids)-1]
+		require.NoError(t, routing.DeleteReleased(t.Context(), token, ids))
+	}
+	require.Less(t, router.ClaimTouches(t, after), 1000, "a hundred events, and what leads to them")
+	require.Greater(t, router.ClaimTouches(t, ""), 5000, "otherwise this shows nothing")
 }

@@ -470,7 +470,8 @@ func TestOnlyOperatorsEraseAndOnlyByTheFunctions(t *testing.T) {
 var notPersonal = map[string]string{
 	"organizations": "the organisation itself", "account_orgs": "who signed, and when", "senders": "deleted as a whole",
 	"tenant_map": "ids of resources; a late event must still find its row", "event_ids": "no personal data, expires",
-	"held_events": "found by what their records hold", "erasures": "the audit", "erasure_keys": "no role reads it",
+	"held_events": "found by what their records hold", "held_assignments": "event ids; go with their organisation, and expire",
+	"held_acts": "the audit of what operators did, by event ids", "erasures": "the audit", "erasure_keys": "no role reads it",
 }
 
 // A table with an organisation that nobody thought of would be neither exported

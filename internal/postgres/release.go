@@ -11,29 +11,33 @@ import (
 	"waybill/internal/tenantmap"
 )
 
-// claimReady takes from those that it could take no more than are wanted in
-// bytes, but one at least. Where the record is not kept here it is not known how
-// long it is.
+// claimReady goes by event id from where the last claim ended: what was released
+// before leaves dead entries behind in the index, and while a long transaction
+// keeps them from being cleared each claim from the start would pass them all.
+// It takes no more than are wanted in bytes, but one at least. Where the record
+// is not kept here it is not known how long it is.
 const claimReady = `
-	WITH free AS (
+	WITH next AS MATERIALIZED (
 		SELECT event_id, coalesce(octet_length(record), 65536) AS bytes FROM held_events
-		WHERE ready AND (lease_until IS NULL OR lease_until < now())
-		ORDER BY lease_until NULLS FIRST LIMIT $3 FOR UPDATE SKIP LOCKED),
-	summed AS (SELECT event_id, bytes, sum(bytes) OVER (ROWS UNBOUNDED PRECEDING) AS bytes_so_far FROM free)
-	UPDATE held_events SET lease_token = $1, lease_until = now() + $2::interval
-	WHERE event_id IN (SELECT event_id FROM summed WHERE bytes_so_far <= $4 OR bytes_so_far = bytes)
-	RETURNING event_id, raw_topic, raw_partition, raw_offset, record, ready_at`
+		WHERE ready AND event_id > $4 AND (lease_until IS NULL OR lease_until < now())
+		ORDER BY event_id LIMIT $3 FOR UPDATE SKIP LOCKED),
+	summed AS (SELECT event_id, bytes, sum(bytes) OVER (ORDER BY event_id) AS bytes_so_far FROM next),
+	claimed AS (
+		UPDATE held_events h SET lease_token = $1, lease_until = now() + $2::interval
+		FROM summed n WHERE h.event_id = n.event_id AND (n.bytes_so_far <= $5 OR n.bytes_so_far = n.bytes)
+		RETURNING h.event_id, h.raw_topic, h.raw_partition, h.raw_offset, h.record, h.ready_at)
+	SELECT event_id, raw_topic, raw_partition, raw_offset, record, ready_at FROM claimed ORDER BY event_id`
 
 // claimBytes is about how much memory the records of one claim take.
 const claimBytes = 8 << 20
 
-// ClaimReady leases up to limit ready events to the caller, fewer where their
-// records are large. Nobody else gets them until the lease ends; the token
-// proves it to [Routing.DeleteReleased].
-func (r *Routing) ClaimReady(ctx context.Context, limit int, lease time.Duration) (token string, claims []tenantmap.Claim, err error) {
+// ClaimReady leases up to limit ready events behind an event id to the caller,
+// in order of their ids, fewer where their records are large. Nobody else gets
+// them until the lease ends; the token proves it to [Routing.DeleteReleased].
+func (r *Routing) ClaimReady(ctx context.Context, after events.EventID, limit int, lease time.Duration) (token string, claims []tenantmap.Claim, err error) {
 	token = uuid.NewString()
 	err = r.db.inTx(ctx, "claiming held events", func(ctx context.Context, tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, claimReady, token, lease, limit, claimBytes)
+		rows, err := tx.Query(ctx, claimReady, token, lease, limit, after, claimBytes)
 		if err != nil {
 			return err
 		}

@@ -86,7 +86,7 @@ func TestWhatIsDueIsTriedAgain(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, n)
 	}
-	_, claims, err := routing.ClaimReady(t.Context(), 10, time.Minute)
+	_, claims, err := routing.ClaimReady(t.Context(), "", 10, time.Minute)
 	require.NoError(t, err)
 	require.Len(t, claims, 1)
 }

@@ -7,7 +7,7 @@ type Gather[In, Out any] struct{ g *gather[In, Out] }
 
 // NewGather returns one over a transaction.
 func NewGather[In, Out any](run func(context.Context, []In) ([]Out, error)) Gather[In, Out] {
-	return Gather[In, Out]{newGather(run)}
+	return Gather[In, Out]{newGather(gatherEvery, run)}
 }
 
 // Do is what a partition calls.

@@ -39,8 +39,8 @@ type asked[In, Out any] struct {
 	done chan struct{}
 }
 
-func newGather[In, Out any](run func(context.Context, []In) ([]Out, error)) *gather[In, Out] {
-	return &gather[In, Out]{run: run, pace: rate.NewLimiter(rate.Every(gatherEvery), 1), turn: make(chan struct{}, 1)}
+func newGather[In, Out any](every time.Duration, run func(context.Context, []In) ([]Out, error)) *gather[In, Out] {
+	return &gather[In, Out]{run: run, pace: rate.NewLimiter(rate.Every(every), 1), turn: make(chan struct{}, 1)}
 }
 
 // do returns one answer for each of in. When ctx ends before, it may have been

@@ -17,7 +17,11 @@ import (
 
 const (
 	releaseEvery = 200 * time.Millisecond // how soon an operator's release is seen
-	releaseBatch = 500                    // the store bounds their bytes
+	// While dead rows that cannot be cleared yet lie in the way, looking for ready
+	// events takes one part in five of a router's time.
+	releaseShare  = 4
+	releaseRarest = 2 * time.Second
+	releaseBatch  = 500 // the store bounds their bytes
 	// A router that dies holds up what it claimed for so long; one that is
 	// merely slow causes a repeat, which workers know by its receipt.
 	releaseLease = 5 * time.Second
@@ -28,35 +32,55 @@ const (
 // release publishes ready events anew on their raw topics, so that they are
 // routed as if they had just arrived, and deletes them once that is durable.
 func (r *Router) release(ctx context.Context) error {
-	tick := time.NewTicker(releaseEvery)
-	defer tick.Stop()
+	var round releasing
 	pace := rate.NewLimiter(rate.Every(gatherEvery), 1)
 	for {
 		_ = pace.Wait(ctx) // it fails with ctx alone
-		n := 0
-		woken, err := r.Store.WakeHeld(ctx)
-		if err == nil {
-			n, err = r.Release(ctx)
-		}
+		began := time.Now()
+		more, err := r.releaseRound(ctx, &round)
 		if err != nil && ctx.Err() == nil {
 			r.Log.Warn("releasing held events failed, will be tried again", "error", err)
 		}
-		if err == nil && (n > 0 || woken > 0) {
+		if more && err == nil {
 			continue
 		}
+		pause := time.NewTimer(min(max(releaseEvery, releaseShare*time.Since(began)), releaseRarest))
 		select {
 		case <-ctx.Done():
+			pause.Stop()
 			return nil
-		case <-tick.C:
+		case <-pause.C:
 		case <-r.kick:
+			pause.Stop()
 		}
 	}
 }
 
+// releasing is how far a router has come through the ready events.
+type releasing struct{ after events.EventID }
+
+// releaseRound releases a batch. It returns true if the next one need not wait:
+// there may be more to release, or the round begins anew.
+func (r *Router) releaseRound(ctx context.Context, round *releasing) (more bool, err error) {
+	woken, err := r.Store.WakeHeld(ctx)
+	if err != nil {
+		return false, err
+	}
+	began := round.after == ""
+	n, err := r.releaseNext(ctx, round)
+	return n > 0 || woken > 0 || !began, err
+}
+
 // Release publishes up to a batch of ready events anew, and returns how many
 // were claimed.
-func (r *Router) Release(ctx context.Context) (int, error) {
-	token, claims, err := r.Store.ClaimReady(ctx, releaseBatch, releaseLease)
+func (r *Router) Release(ctx context.Context) (int, error) { return r.releaseNext(ctx, &releasing{}) }
+
+func (r *Router) releaseNext(ctx context.Context, round *releasing) (int, error) {
+	token, claims, err := r.Store.ClaimReady(ctx, round.after, releaseBatch, releaseLease)
+	round.after = ""
+	if len(claims) > 0 {
+		round.after = claims[len(claims)-1].EventID
+	}
 	if err != nil || len(claims) == 0 {
 		return 0, err
 	}

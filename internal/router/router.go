@@ -78,9 +78,10 @@ type Store interface {
 	// Finals returns under which receipt each of the events became final;
 	// those that did not are absent.
 	Finals(ctx context.Context, ids []events.EventID) (map[events.EventID]events.ReceiptID, error)
-	// ClaimReady leases events that are to be processed anew, up to limit, and
-	// fewer where their records are large.
-	ClaimReady(ctx context.Context, limit int, lease time.Duration) (token string, claims []tenantmap.Claim, err error)
+	// ClaimReady leases events that are to be processed anew, behind an event id
+	// and in order of their ids, which is the store's own: up to limit, and fewer
+	// where their records are large.
+	ClaimReady(ctx context.Context, after events.EventID, limit int, lease time.Duration) (token string, claims []tenantmap.Claim, err error)
 	// DeleteReleased removes what was published anew under a lease.
 	DeleteReleased(ctx context.Context, token string, ids []events.EventID) error
 	// Spoil ends the release of events that can never be published, each for
@@ -137,6 +138,10 @@ type Options struct {
 	Registerer prometheus.Registerer
 	Health     *obs.Health
 	Now        func() time.Time // nil = time.Now
+
+	// GatherEvery is the least time between two transactions that partitions
+	// share, of one kind; 0 = 20 ms.
+	GatherEvery time.Duration
 }
 
 // Router is the process. Make it with [New], run it with [Router.Run].
@@ -157,6 +162,9 @@ func New(o Options) *Router {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.GatherEvery == 0 {
+		o.GatherEvery = gatherEvery
+	}
 	r := &Router{
 		Options: o,
 		parsers: map[events.Provider]provider.Parser{},
@@ -167,12 +175,12 @@ func New(o Options) *Router {
 		r.parsers[p.Provider()] = p
 	}
 	r.metrics = newMetrics(o.Registerer, r.cache, o.Now)
-	r.settling = newGather(func(ctx context.Context, batch []tenantmap.Unsettled) ([]tenantmap.Decision, error) {
+	r.settling = newGather(o.GatherEvery, func(ctx context.Context, batch []tenantmap.Unsettled) ([]tenantmap.Decision, error) {
 		decisions, ready, err := r.Store.Settle(ctx, batch)
 		r.wake(ready)
 		return decisions, err
 	})
-	r.recording = newGather(func(ctx context.Context, sends []tenantmap.Send) ([]tenantmap.Entry, error) {
+	r.recording = newGather(o.GatherEvery, func(ctx context.Context, sends []tenantmap.Send) ([]tenantmap.Entry, error) {
 		entries, ready, err := r.Store.RecordSends(ctx, sends)
 		r.wake(ready)
 		return entries, err

@@ -565,7 +565,7 @@ func (q *Queries) ListTokens(ctx context.Context, arg ListTokensParams) ([]ListT
 
 const releaseKey = `-- name: ReleaseKey :one
 WITH first AS (SELECT k.event_id FROM held_keys k WHERE k.key = $1 ORDER BY k.event_id LIMIT $2),
-  freed AS (UPDATE held_events SET ready = true, ready_at = now(), retry_at = NULL WHERE NOT ready AND event_id IN (SELECT f.event_id FROM first f) RETURNING event_id)
+  freed AS (UPDATE held_events SET ready = true, ready_at = now(), retry_at = NULL WHERE NOT ready AND event_id = ANY(ARRAY(SELECT f.event_id FROM first f)) RETURNING event_id)
 SELECT (SELECT count(*) FROM freed) AS ready, (SELECT count(*) FROM first) AS looked, coalesce((SELECT max(f.event_id) FROM first f), '')::text AS done
 `
 

@@ -19,7 +19,7 @@ INSERT INTO tenant_map (key) VALUES (@key) ON CONFLICT (key) DO UPDATE SET recor
 -- ReleaseKey sets ready the first events that are held for a key. It returns
 -- how many that were, how many it looked at, and the last of these.
 WITH first AS (SELECT k.event_id FROM held_keys k WHERE k.key = @key ORDER BY k.event_id LIMIT @most),
-  freed AS (UPDATE held_events SET ready = true, ready_at = now(), retry_at = NULL WHERE NOT ready AND event_id IN (SELECT f.event_id FROM first f) RETURNING event_id)
+  freed AS (UPDATE held_events SET ready = true, ready_at = now(), retry_at = NULL WHERE NOT ready AND event_id = ANY(ARRAY(SELECT f.event_id FROM first f)) RETURNING event_id)
 SELECT (SELECT count(*) FROM freed) AS ready, (SELECT count(*) FROM first) AS looked, coalesce((SELECT max(f.event_id) FROM first f), '')::text AS done;
 
 -- name: WakeKey :exec

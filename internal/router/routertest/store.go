@@ -253,7 +253,7 @@ func (m *memory) talk(k tenantmap.Key, s *tenantmap.Send) {
 	m.facts.Conversations[k] = append(list, tenantmap.Conversation{Org: s.Org, Times: []time.Time{s.SentAt}})
 }
 
-func (m *memory) ClaimReady(_ context.Context, limit int, _ time.Duration) (token string, claims []tenantmap.Claim, err error) {
+func (m *memory) ClaimReady(_ context.Context, _ events.EventID, limit int, _ time.Duration) (token string, claims []tenantmap.Claim, err error) {
 	all := slices.SortedFunc(maps.Values(m.held), func(a, b *waiting) int { return a.order - b.order })
 	for _, h := range all {
 		if h.ready && !h.leased && len(claims) < limit {
