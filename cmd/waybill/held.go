@@ -99,9 +99,13 @@ func (c heldShowCmd) Run(s *session) error {
 			return err
 		}
 		return s.print(h, func(w io.Writer) {
-			fmt.Fprintf(w, "event\t%s\nstate\t%s\nreason\t%s\nkeys\t%s\n", h.ID, h.State, h.Reason, dash(strings.Join(h.Keys, ", ")))
+			fmt.Fprintf(w, "event\t%s\nstate\t%s\nreason\t%s\n", h.ID, h.State, h.Reason)
+			for i, claim := range strings.Fields(h.Detail) {
+				fmt.Fprintf(w, "%s\t%s\n", map[bool]string{true: "evidence"}[i == 0], claim)
+			}
+			fmt.Fprintf(w, "keys\t%s\n", dash(strings.Join(h.Keys, ", ")))
 			fmt.Fprintf(w, "verified as\t%s\nreceived\t%s\nheld\t%s\n", dash(h.Signer), show(&h.ReceivedAt, "-"), show(&h.HeldAt, "-"))
-			fmt.Fprintf(w, "kafka\t%s/%d@%d\nready\t%t\nheld again\t%d times\n", h.Kafka.Topic, h.Kafka.Partition, h.Kafka.Offset, h.Ready, h.Attempts)
+			fmt.Fprintf(w, "kafka\t%s/%d@%d\nready\t%t\ntried again at\t%s\nheld again\t%d times\n", h.Kafka.Topic, h.Kafka.Partition, h.Kafka.Offset, h.Ready, show(h.RetryAt, "-"), h.Attempts)
 			for i := range h.Acts {
 				fmt.Fprintf(w, "act\t%s\n", actLine(&h.Acts[i]))
 			}

@@ -20,6 +20,7 @@ func TestDocsResolving(t *testing.T) {
 		rows = append(rows, []string{strconv.Itoa(i + 1), r.Evidence, map[bool]string{true: "if it may make its row", false: "always"}[r.Makes]})
 	}
 	p.table("order | evidence | asked", rows...)
+	p.say("What they hold goes where an operator said (`waybill held release ID --to ORG`), but no id leaves the organisation that it belongs to.")
 	p.say("What decides nothing is parked under every key that could free it, and decided anew when one of them is recorded.")
 	p.say("An event may make a row that no send record announced:")
 	rows = nil

@@ -12,8 +12,9 @@ type Held struct {
 	ID         events.EventID   `json:"event_id"`
 	State      events.Outcome   `json:"state"`
 	Reason     string           `json:"reason"`
-	Key        string           `json:"key"`    // the id that it names, else the first key that could free it
-	Org        *events.OrgID    `json:"org_id"` // null = not known
+	Detail     string           `json:"detail,omitempty"` // which evidence names which organisation
+	Key        string           `json:"key"`              // the id that it names, else the first key that could free it
+	Org        *events.OrgID    `json:"org_id"`           // null = not known
 	ReceivedAt time.Time        `json:"received_at"`
 	Provider   events.Provider  `json:"provider"`
 	Kind       string           `json:"type"`
@@ -22,6 +23,7 @@ type Held struct {
 	Ready      bool             `json:"ready"`
 	Attempts   int              `json:"attempts"` // how often it was held again
 	HeldAt     time.Time        `json:"held_at"`
+	RetryAt    *time.Time       `json:"retry_at,omitempty"` // when it is tried again by itself
 	Receipt    events.ReceiptID `json:"receipt_id"`
 	Kafka      events.Position  `json:"kafka"`
 }

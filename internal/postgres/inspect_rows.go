@@ -139,9 +139,9 @@ func heldOf(rows []dbq.ListHeldRow) []history.Held {
 	all := make([]history.Held, 0, len(rows))
 	for _, r := range rows {
 		h := history.Held{
-			ID: events.EventID(r.EventID), State: events.Outcome(r.State), Reason: r.Reason, Key: r.NamedKey,
+			ID: events.EventID(r.EventID), State: events.Outcome(r.State), Reason: r.Reason, Detail: r.Detail, Key: r.NamedKey,
 			ReceivedAt: r.ReceivedAt.UTC(), Provider: events.Provider(r.Provider), Kind: r.Kind, Signer: r.Signer, Keys: r.Keys,
-			Ready: r.Ready, Attempts: int(r.Attempts), HeldAt: r.HeldAt.UTC(), Receipt: events.ReceiptID(r.ReceiptID),
+			Ready: r.Ready, Attempts: int(r.Attempts), HeldAt: r.HeldAt.UTC(), RetryAt: utc(r.RetryAt), Receipt: events.ReceiptID(r.ReceiptID),
 			Kafka: events.Position{Topic: r.RawTopic, Partition: int(r.RawPartition), Offset: r.RawOffset},
 		}
 		if r.OrgID != nil {

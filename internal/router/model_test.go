@@ -104,7 +104,10 @@ func (b *backend) SetSender(value string, tenures []tenantmap.Tenure) {
 	})
 }
 
-func (b *backend) Replay(id events.EventID) {
+func (b *backend) Replay(id events.EventID, org events.OrgID) {
+	if org != "" {
+		b.exec("INSERT INTO held_assignments (event_id, org_id) VALUES ($1, $2) ON CONFLICT (event_id) DO UPDATE SET org_id = excluded.org_id", id, org)
+	}
 	b.exec("UPDATE held_events SET ready = true WHERE event_id = $1", id)
 }
 
@@ -127,6 +130,7 @@ func (b *backend) forget() {
 	b.exec("DELETE FROM held_events")
 	b.exec("DELETE FROM tenant_map")
 	b.exec("DELETE FROM conversations")
+	b.exec("DELETE FROM held_assignments")
 }
 
 // Whatever happens in whatever order, every event ends where the world says:

@@ -54,9 +54,9 @@ type Rule struct {
 
 // rules are asked in this order; the first that has something to say decides.
 // What is held stays held whatever those behind it would say: a known id that
-// the signer may not touch is not saved by a number.
+// the signer may not touch is not saved by a number. Only an operator's word can
+// free it.
 var rules = []Rule{
-	{"what an operator said of this event; no id leaves its organisation even so", false, byOperator},
 	{"a known id, the provider's or our own echoed one, if the signer was entitled to its organisation when it was sent", false, byID},
 	{"a known id of what it is a part of, such as the call that dialled this leg", false, byParent},
 	{"who held the senders that it names, at its time; of several who share one, who wrote to the person last, within 90 days", true, bySender},
@@ -66,21 +66,30 @@ var rules = []Rule{
 // Rules returns the rules in their order, for documentation.
 func Rules() []Rule { return slices.Clone(rules) }
 
-// Resolve decides from evidence and facts: what an operator said of this event;
-// a known id of its resource, if the signer was entitled to its organisation
-// when it was sent; a known id of what it is a part of; and, for an event that
-// may make a row, who held the sender at the event's time, of several the one
-// that wrote to the person last, then an account of one organisation alone.
+// Resolve decides from evidence and facts: a known id of the event's resource,
+// if the signer was entitled to its organisation when it was sent; a known id of
+// what it is a part of; and, for an event that may make a row, who held the
+// sender at the event's time, of several the one that wrote to the person last,
+// then an account of one organisation alone. What would be held goes where an
+// operator said, if one did.
 func Resolve(e *Evidence, f *Facts) Decision {
+	d := e.byRules(f)
+	if d.Outcome != "" {
+		d = e.byOperator(f, d)
+	}
+	if d.Outcome == "" {
+		d.Enter = PolicyOf(e.Kind).Enters && e.hasNewID(f)
+	}
+	return d
+}
+
+func (e *Evidence) byRules(f *Facts) Decision {
 	mayMake := e.mayMake()
 	for _, r := range rules {
 		if r.Makes && !mayMake {
 			continue
 		}
 		if d, ok := r.decide(e, f); ok {
-			if d.Outcome == "" {
-				d.Enter = PolicyOf(e.Kind).Enters && e.hasNewID(f)
-			}
 			return d
 		}
 	}
@@ -97,23 +106,23 @@ func (e *Evidence) hasNewID(f *Facts) bool {
 
 // byOperator lets an operator settle what evidence left open or forbade. Even
 // so no id leaves the organisation that it belongs to.
-func byOperator(e *Evidence, f *Facts) (Decision, bool) {
+func (e *Evidence) byOperator(f *Facts, held Decision) Decision {
 	org, ok := f.Assigned[e.Event]
 	if !ok {
-		return Decision{}, false
+		return held
 	}
 	d := e.created(org, ByOperator)
 	c := e.claims(e.Resources, f)
 	if len(c) == 0 {
-		return d, true
+		return d
 	}
 	for i := range c {
 		if c[i].Org == org {
 			d.Row, d.SentAt = c[i].Row, earliest(c)
-			return d, true
+			return d
 		}
 	}
-	return quarantine(ReasonContradiction, append(c, claim{ByOperator, Mapping{Org: org}})), true
+	return quarantine(ReasonContradiction, append(c, claim{ByOperator, Mapping{Org: org}}))
 }
 
 func byID(e *Evidence, f *Facts) (Decision, bool) {

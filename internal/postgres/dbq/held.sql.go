@@ -222,7 +222,7 @@ func (q *Queries) ListActs(ctx context.Context, arg ListActsParams) ([]ListActsR
 const listHeld = `-- name: ListHeld :many
 
 SELECT h.event_id, h.receipt_id, h.state, h.reason, h.provider, h.kind, h.signer, h.named_key, h.org_id, h.received_at, h.held_at,
-  h.raw_topic, h.raw_partition, h.raw_offset, h.ready, h.attempts,
+  h.raw_topic, h.raw_partition, h.raw_offset, h.ready, h.attempts, h.detail, h.retry_at,
   ARRAY(SELECT k.key FROM held_keys k WHERE k.event_id = h.event_id ORDER BY k.key)::text[] AS keys
 FROM held_events h
 WHERE h.event_id = ANY($1::text[]) AND ($2::text = '' OR h.org_id::text = $2::text OR h.signer = $2::text OR EXISTS (
@@ -253,6 +253,8 @@ type ListHeldRow struct {
 	RawOffset    int64
 	Ready        bool
 	Attempts     int32
+	Detail       string
+	RetryAt      *time.Time
 	Keys         []string
 }
 
@@ -286,6 +288,8 @@ func (q *Queries) ListHeld(ctx context.Context, arg ListHeldParams) ([]ListHeldR
 			&i.RawOffset,
 			&i.Ready,
 			&i.Attempts,
+			&i.Detail,
+			&i.RetryAt,
 			&i.Keys,
 		); err != nil {
 			return nil, err

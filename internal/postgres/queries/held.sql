@@ -5,7 +5,7 @@
 -- ListHeld returns held events of these ids, the newest first, narrowed to an
 -- organisation unless that is empty.
 SELECT h.event_id, h.receipt_id, h.state, h.reason, h.provider, h.kind, h.signer, h.named_key, h.org_id, h.received_at, h.held_at,
-  h.raw_topic, h.raw_partition, h.raw_offset, h.ready, h.attempts,
+  h.raw_topic, h.raw_partition, h.raw_offset, h.ready, h.attempts, h.detail, h.retry_at,
   ARRAY(SELECT k.key FROM held_keys k WHERE k.event_id = h.event_id ORDER BY k.key)::text[] AS keys
 FROM held_events h
 WHERE h.event_id = ANY(@ids::text[]) AND (@org::text = '' OR h.org_id::text = @org::text OR h.signer = @org::text OR EXISTS (

@@ -168,6 +168,6 @@ func (p *play) checkEnd(e *event, held map[events.EventID]string) {
 
 // String says how much was played.
 func (t *Told) String() string {
-	return fmt.Sprintf("%d events, %d sends; %d times held, %d adopted, %d answers of shared numbers, %d on the right side of a move; %d failures, %d deaths",
-		t.Events, t.Sends, t.Held, t.Adopted, t.Answered, t.Moved, t.Failures, t.Deaths)
+	return fmt.Sprintf("%d events, %d sends; %d times held, %d adopted, %d answers of shared numbers, %d on the right side of a move, %d by an operator's word; %d failures, %d deaths",
+		t.Events, t.Sends, t.Held, t.Adopted, t.Answered, t.Moved, t.Decreed, t.Failures, t.Deaths)
 }

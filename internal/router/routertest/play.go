@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -23,7 +24,7 @@ import (
 
 // Told counts what stories went through, to see that they meet what they are for.
 type Told struct {
-	Events, Sends, Held, Adopted, Moved, Answered, Failures, Deaths int
+	Events, Sends, Held, Adopted, Moved, Answered, Decreed, Failures, Deaths int
 }
 
 // Play plays one random story of about steps steps and fails t if an event ends
@@ -108,7 +109,7 @@ func newPlay(t *rapid.T, name string, b Backend, told *Told) *play {
 		t: t, name: name, b: b, told: told, now: start, log: &broker{records: map[string][]events.Record{}}, read: map[string]int{},
 		events: map[events.ReceiptID]*event{}, sends: map[events.ReceiptID]*send{}, ended: map[events.EventID]verdict{},
 	}
-	p.world = world{owners: map[string]owner{}, pairs: map[string]string{}, shared: map[string]bool{}, books: []book{{}}}
+	p.world = world{owners: map[string]owner{}, pairs: map[string]string{}, shared: map[string]bool{}, said: map[events.EventID]events.OrgID{}, books: []book{{}}}
 	for i := range 3 {
 		org := events.OrgID(events.DeriveID(name, "org", fmt.Sprint(i)))
 		p.orgs = append(p.orgs, org)
@@ -198,7 +199,7 @@ func (p *play) step() {
 	case 13:
 		require.NoError(p.t, p.any().Confirm(context.Background()))
 	case 14:
-		p.replay()
+		p.replay(rapid.Bool().Draw(p.t, "to somebody"))
 	case 15:
 		p.begin(rapid.IntRange(0, 1).Draw(p.t, "dies"))
 		p.told.Deaths++
@@ -329,16 +330,27 @@ func (p *play) adopt() {
 	}
 }
 
-func (p *play) replay() {
+// replay has an operator release a held event, or say whose it is.
+func (p *play) replay(decree bool) {
 	held := p.b.Held()
 	ids := make([]events.EventID, 0, len(held))
 	for id := range held {
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
-	if len(ids) > 0 {
-		p.b.Replay(rapid.SampledFrom(ids).Draw(p.t, "held"))
+	if decree {
+		ids = slices.DeleteFunc(ids, func(id events.EventID) bool { return strings.HasPrefix(string(id), string(events.Sender)+"/") })
 	}
+	if len(ids) == 0 {
+		return
+	}
+	id, org := rapid.SampledFrom(ids).Draw(p.t, "held"), events.OrgID("")
+	if decree {
+		org = rapid.SampledFrom(p.orgs).Draw(p.t, "whose")
+		p.world.said[id] = org
+		p.told.Decreed++
+	}
+	p.b.Replay(id, org)
 }
 
 // release takes a turn at what is ready, which may fail.

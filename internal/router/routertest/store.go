@@ -24,8 +24,8 @@ type Backend interface {
 	// a sender, as `account` and `number` do: what is held for it is set ready.
 	SetAccount(name string, platform bool, tenures []tenantmap.Tenure)
 	SetSender(value string, tenures []tenantmap.Tenure)
-	// Replay sets a held event ready, if it is held.
-	Replay(id events.EventID)
+	// Replay sets a held event ready, for an organisation if one is given.
+	Replay(id events.EventID, org events.OrgID)
 	// EndLeases lets others have what somebody claimed.
 	EndLeases()
 	// Held returns why events are held.
@@ -52,7 +52,9 @@ type waiting struct {
 
 // NewMemory returns a store in memory.
 func NewMemory() Backend {
-	return &memory{orgs: map[events.OrgID]bool{}, facts: tenantmap.NewFacts(), with: map[tenantmap.Key]tenantmap.Key{}, held: map[events.EventID]*waiting{}}
+	m := &memory{orgs: map[events.OrgID]bool{}, facts: tenantmap.NewFacts(), with: map[tenantmap.Key]tenantmap.Key{}, held: map[events.EventID]*waiting{}}
+	m.facts.Assigned = map[events.EventID]events.OrgID{}
+	return m
 }
 
 func (m *memory) Version(context.Context) (int64, error) { return m.version, nil }
@@ -91,7 +93,10 @@ func (m *memory) wake(keys ...tenantmap.Key) (n int64) {
 	return n
 }
 
-func (m *memory) Replay(id events.EventID) {
+func (m *memory) Replay(id events.EventID, org events.OrgID) {
+	if org != "" {
+		m.facts.Assigned[id] = org
+	}
 	if h := m.held[id]; h != nil {
 		h.ready = true
 	}

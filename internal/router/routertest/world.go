@@ -45,7 +45,8 @@ type world struct {
 	owners  map[string]owner
 	pairs   map[string]string // which other id a send record named with an id
 	written []written
-	shared  map[string]bool // senders that organisations share
+	shared  map[string]bool                 // senders that organisations share
+	said    map[events.EventID]events.OrgID // whose an event is, by an operator's word
 }
 
 // event is what a provider told.
@@ -80,8 +81,17 @@ type verdict struct {
 // adoptAfter is how old a status must be to make its row.
 const adoptAfter = 15 * time.Minute
 
-// judge says where an event goes at a moment, by what a book said.
+// judge says where an event goes at a moment, by what a book said and, where
+// that would hold it, by what an operator said.
 func (w *world) judge(e *event, b *book, now time.Time) verdict {
+	v := w.weigh(e, b, now)
+	if org, ok := w.said[e.id]; ok && v.held != "" {
+		return w.decreed(e, org)
+	}
+	return v
+}
+
+func (w *world) weigh(e *event, b *book, now time.Time) verdict {
 	var known []owner
 	for _, id := range e.ids() {
 		if o, ok := w.owners[id]; ok {
@@ -138,6 +148,28 @@ func (w *world) judge(e *event, b *book, now time.Time) verdict {
 		return verdict{held: "no_mapping"}
 	}
 	return made(only, "account")
+}
+
+// decreed says what an operator's word does: an id stays whose it is.
+func (w *world) decreed(e *event, org events.OrgID) verdict {
+	var known []owner
+	for _, id := range e.ids() {
+		if o, ok := w.owners[id]; ok {
+			known = append(known, o)
+		}
+	}
+	_, sidKnown := w.owners[e.sid]
+	v := verdict{org: org, row: events.DeriveRowID(org, events.Twilio, e.sid), enters: !sidKnown && !e.inbound, by: "operator"}
+	own := false
+	for i := len(known) - 1; i >= 0; i-- { // the SID's row before the echo's
+		if known[i].org == org {
+			own, v.row = true, known[i].row
+		}
+	}
+	if len(known) > 0 && !own {
+		return verdict{held: "contradiction"}
+	}
+	return v
 }
 
 // answered says whom an answer to a shared number goes to.
