@@ -71,7 +71,7 @@ func (c *caps) settled(batch []tenantmap.Unsettled, decisions []tenantmap.Decisi
 			continue
 		}
 		h := &batch[i].Held
-		parked := decisions != nil && decisions[i].Outcome == events.Parked
+		parked := i < len(decisions) && decisions[i].Outcome == events.Parked
 		switch {
 		case h.Record != nil:
 			p := c.of(h)

@@ -27,7 +27,7 @@ type Told struct {
 	Events, Sends, Held, Adopted, Moved, Answered, Decreed, Failures, Deaths int
 }
 
-// Play plays one random story of about steps steps and fails t if an event ends
+// Play plays one random story of at most that many steps and fails t if an event ends
 // where it must not. The name makes the story's ids its own.
 func Play(t *rapid.T, name string, b Backend, steps int, told *Told) {
 	p := newPlay(t, name, b, told)
@@ -36,9 +36,6 @@ func Play(t *rapid.T, name string, b Backend, steps int, told *Told) {
 	}
 	p.settle()
 }
-
-// start is when every story begins.
-var start = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
 // play is a story under way.
 type play struct {
@@ -60,7 +57,6 @@ type play struct {
 	sends    map[events.ReceiptID]*send
 	ended    map[events.EventID]verdict // where it went first
 	serial   int
-	confirm  time.Time
 }
 
 // broker is a log in memory, whose writes may fail before or after they are done.
@@ -106,7 +102,7 @@ func (feed) Lead(context.Context) (bool, error)           { return false, nil }
 
 func newPlay(t *rapid.T, name string, b Backend, told *Told) *play {
 	p := &play{
-		t: t, name: name, b: b, told: told, now: start, log: &broker{records: map[string][]events.Record{}}, read: map[string]int{},
+		t: t, name: name, b: b, told: told, now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), log: &broker{records: map[string][]events.Record{}}, read: map[string]int{},
 		events: map[events.ReceiptID]*event{}, sends: map[events.ReceiptID]*send{}, ended: map[events.EventID]verdict{},
 	}
 	p.world = world{owners: map[string]owner{}, pairs: map[string]string{}, shared: map[string]bool{}, said: map[events.EventID]events.OrgID{}, books: []book{{}}}
@@ -217,7 +213,7 @@ func (p *play) pick(of []string, what string) string {
 func (p *play) sid(n int) string { return "SM" + p.hex(n) }
 
 func (p *play) echo(n int) string {
-	return string(events.DeriveID(p.name, "message", fmt.Sprint(n)))
+	return events.DeriveID(p.name, "message", fmt.Sprint(n))
 }
 
 // callback has a provider tell a status of one of few messages.
