@@ -242,8 +242,8 @@ func RoutersOnHeld(one string) []HeldStatement {
 		{"known receipts", selectKnownReceipts, "text[]", "'{a,b,c}'", ""},
 		{"freeing by key", markReady, "text[]", "'{" + one + "}'", ""},
 		{"waking", wakeHeld, "int", "1000", ""},
-		{"claiming", claimReady, "uuid, interval, int, text", "gen_random_uuid(), '5 seconds', 100, ''", ""},
-		{"claiming further on", claimReady, "uuid, interval, int, text", "gen_random_uuid(), '5 seconds', 100, 'twilio/AC3'", ""},
+		{"claiming", claimReady, "uuid, interval, int, text, bigint", "gen_random_uuid(), '5 seconds', 100, '', 8388608", ""},
+		{"claiming further on", claimReady, "uuid, interval, int, text, bigint", "gen_random_uuid(), '5 seconds', 100, 'twilio/AC3', 8388608", ""},
 		{"deleting", deleteReleased, "uuid, text[]", "gen_random_uuid(), '{a,b,c}'", ""},
 		{"spoiling", spoil, "uuid, text[], text[]", "gen_random_uuid(), '{a,b}', '{x,y}'", ""},
 		{"removing what is final", supersedeFinal, "text, int", "'', 10000", ""},
@@ -291,7 +291,7 @@ func (db *DB) ClaimTouches(t *testing.T, after events.EventID) (blocks int) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, tx.Rollback(t.Context())) }()
 	var plan string
-	require.NoError(t, tx.QueryRow(t.Context(), "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+claimReady, "7b2e0000-0000-4000-8000-000000000001", time.Minute, 100, after).Scan(&plan))
+	require.NoError(t, tx.QueryRow(t.Context(), "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+claimReady, "7b2e0000-0000-4000-8000-000000000001", time.Minute, 100, after, claimBytes).Scan(&plan))
 	var read []struct{ Plan planNode }
 	require.NoError(t, json.Unmarshal([]byte(plan), &read))
 	next := &read[0].Plan

@@ -153,7 +153,7 @@ func (p *program) organisationGoes(db *pgxpool.Pool, elsewhere string) {
 	require.Contains(t, p.page("/metrics"), `waybill_retention_deleted_total{table="erased_organizations"}`)
 
 	// What is dead for a month goes.
-	_, err := db.Exec(t.Context(), "UPDATE held_events SET held_at = held_at - interval '31 days' WHERE state = 'dead'")
+	_, err := db.Exec(t.Context(), "UPDATE held_events SET held_at = held_at - interval '31 days', received_at = received_at - interval '31 days' WHERE state = 'dead'")
 	require.NoError(t, err)
 	p.count(db, 0, "SELECT count(*) FROM held_events WHERE state = 'dead'")
 	// So does what the router knows, when nobody asks for it.
