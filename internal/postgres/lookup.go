@@ -5,7 +5,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"waybill/internal/events"
 	"waybill/internal/tenantmap"
@@ -51,9 +53,8 @@ const (
 
 // lookup also returns the mappings that are to be renewed.
 func lookup(ctx context.Context, q querier, keys []tenantmap.Key) (f tenantmap.Facts, old []string, err error) {
-	f = tenantmap.NewFacts()
+	f = tenantmap.NewFacts(len(keys))
 	var mapped, senders, talkers, people, accounts []string
-	byText := make(map[string]tenantmap.Key, len(keys))
 	for _, k := range keys {
 		switch k.Kind {
 		case tenantmap.KeySender:
@@ -64,7 +65,6 @@ func lookup(ctx context.Context, q querier, keys []tenantmap.Key) (f tenantmap.F
 		case tenantmap.KeyAccount:
 			accounts = append(accounts, k.Value)
 		default:
-			byText[k.String()] = k
 			mapped = append(mapped, k.String())
 		}
 	}
@@ -72,16 +72,19 @@ func lookup(ctx context.Context, q querier, keys []tenantmap.Key) (f tenantmap.F
 	if len(mapped) > 0 {
 		b.Queue(selectMappings, mapped).Query(func(rows pgx.Rows) error {
 			var key string
-			var org events.OrgID
-			var row events.RowID
-			var sent *time.Time
+			var org, row uuid.UUID
+			var sent pgtype.Timestamptz
 			var renew bool
-			_, err := pgx.ForEachRow(rows, []any{&key, &org, &row, &sent, &renew}, func() error {
-				m := tenantmap.Mapping{Org: org, Row: row}
-				if sent != nil {
-					m.SentAt = sent.UTC()
+			orgs := map[uuid.UUID]events.OrgID{} // few, and each has one text
+			_, err := pgx.ForEachRow(rows, []any{&key, (*[16]byte)(&org), (*[16]byte)(&row), &sent, &renew}, func() error {
+				if _, ok := orgs[org]; !ok {
+					orgs[org] = events.OrgID(org.String())
 				}
-				f.Mappings[byText[key]] = m
+				m := tenantmap.Mapping{Org: orgs[org], Row: events.RowID(row.String())}
+				if sent.Valid {
+					m.SentAt = sent.Time.UTC()
+				}
+				f.Mappings[tenantmap.ParseKey(key)] = m
 				if renew {
 					old = append(old, key)
 				}

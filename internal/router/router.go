@@ -39,7 +39,7 @@ type Config struct {
 	ParkMaxAge time.Duration `env:"WAYBILL_PARK_MAX_AGE" envDefault:"72h" doc:"a parked event older than this becomes dead with the reason unclaimed; a late send record still frees it"`
 	AdoptAfter time.Duration `env:"WAYBILL_ADOPT_AFTER" envDefault:"15m" doc:"a status event without a send record makes its row after this time, as external, if its signer or sender belongs to one organisation"`
 	MaxParked  int           `env:"WAYBILL_PARK_MAX_PER_SIGNER" envDefault:"100000" doc:"most parked events of a signer that keep their request in the database; above it they keep where it lies in Kafka"`
-	CacheBytes int           `env:"WAYBILL_ROUTER_CACHE_BYTES" envDefault:"67108864" doc:"most bytes that the cache of the tenant map takes"`
+	CacheBytes int           `env:"WAYBILL_ROUTER_CACHE_BYTES" envDefault:"50331648" doc:"most bytes that the cache of the tenant map takes"`
 }
 
 // Validate reports what cannot work.

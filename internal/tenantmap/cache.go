@@ -157,7 +157,7 @@ func (c *Cache) Counts() (hits, asked int64) { return c.hits.Load(), c.asked.Loa
 // Facts returns what is on record about the keys of a batch of evidence.
 func (c *Cache) Facts(ctx context.Context, batch []*Evidence) (Facts, error) {
 	version, current := c.current()
-	r := reading{cache: c, facts: NewFacts(), version: version, current: current, asked: map[Key]struct{}{}}
+	r := reading{cache: c, facts: NewFacts(len(batch)), version: version, current: current}
 	for _, e := range batch {
 		r.remember(e)
 	}
@@ -175,7 +175,7 @@ type reading struct {
 	version int64 // of accounts and senders
 	current bool  // version can be relied on
 	hits    int64
-	asked   map[Key]struct{} // keys that memory does not answer
+	asked   []Key // that memory does not answer; some twice
 }
 
 // remember takes what memory knows of the keys of one event, and notes the
@@ -186,11 +186,17 @@ func (r *reading) remember(e *Evidence) {
 	var absent []Key
 	unsure := e.mayMake()
 	for _, k := range e.Keys() {
+		if k.Kind == KeyConversation {
+			continue
+		}
+		if r.facts.has(k) { // another event of the batch named it as well
+			unsure = unsure || k.isID()
+			continue
+		}
 		known, ok := r.cache.otter.GetIfPresent(k)
 		switch {
-		case k.Kind == KeyConversation:
 		case !ok, !r.usable(&known):
-			r.asked[k] = struct{}{}
+			r.asked = append(r.asked, k)
 			unsure = unsure || k.isID()
 		case k.isID() && known.org == nil:
 			absent = append(absent, k)
@@ -204,9 +210,7 @@ func (r *reading) remember(e *Evidence) {
 		r.hits += int64(len(absent))
 		return
 	}
-	for _, k := range absent {
-		r.asked[k] = struct{}{}
-	}
+	r.asked = append(r.asked, absent...)
 }
 
 // usable tells whether an entry may still be relied on.
@@ -225,15 +229,13 @@ func (r *reading) ask(ctx context.Context) error {
 	if len(r.asked) == 0 {
 		return nil
 	}
-	r.cache.asked.Add(int64(len(r.asked)))
-	keys := make([]Key, 0, len(r.asked))
-	for k := range r.asked {
+	for _, k := range r.asked {
 		if _, stale := r.cache.otter.GetIfPresent(k); stale {
 			r.cache.otter.Invalidate(k)
 		}
-		keys = append(keys, k)
 	}
-	found, err := r.cache.otter.BulkGet(ctx, keys, r)
+	found, err := r.cache.otter.BulkGet(ctx, r.asked, r)
+	r.cache.asked.Add(int64(len(found)))
 	for k, e := range found {
 		e.addTo(&r.facts, k)
 	}

@@ -23,7 +23,7 @@ type book struct {
 
 func (b *book) Lookup(ctx context.Context, keys []tenantmap.Key) (tenantmap.Facts, error) {
 	b.questions++
-	found := tenantmap.NewFacts()
+	found := tenantmap.NewFacts(0)
 	for _, k := range keys {
 		b.times[k]++
 		if m, ok := b.facts.Mappings[k]; ok {
@@ -177,7 +177,7 @@ func TestWhatIsNotOnRecordIsForgottenSoon(t *testing.T) {
 // However many ids there are, the cache stays within its bound.
 func TestCacheIsBounded(t *testing.T) {
 	t.Parallel()
-	f := tenantmap.NewFacts()
+	f := tenantmap.NewFacts(0)
 	f.Accounts = account(always(orgA))
 	s := newShelf(t, f)
 	s.Confirm(1, s.now)

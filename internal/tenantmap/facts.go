@@ -80,10 +80,25 @@ type Facts struct {
 	Assigned      map[events.EventID]events.OrgID // what operators decided; looked up for what would be held
 }
 
-// NewFacts returns facts that hold nothing yet.
-func NewFacts() Facts {
+// NewFacts returns facts that hold nothing yet, with room for so many ids.
+func NewFacts(ids int) Facts {
 	return Facts{
-		Mappings: map[Key]Mapping{}, Senders: map[Key][]Tenure{},
+		Mappings: make(map[Key]Mapping, ids), Senders: map[Key][]Tenure{},
 		Conversations: map[Key][]Conversation{}, Accounts: map[Key]Account{},
+	}
+}
+
+// has tells whether something is on record under a key already.
+func (f *Facts) has(k Key) bool {
+	switch k.Kind {
+	case KeyAccount:
+		_, ok := f.Accounts[k]
+		return ok
+	case KeySender:
+		_, ok := f.Senders[k]
+		return ok
+	default:
+		_, ok := f.Mappings[k]
+		return ok
 	}
 }

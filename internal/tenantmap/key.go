@@ -31,6 +31,12 @@ type Key struct {
 // Keys of senders and conversations hold phone numbers: never log them.
 func (k Key) String() string { return string(k.Kind) + "=" + k.Value }
 
+// ParseKey returns the key of a text that String wrote.
+func ParseKey(text string) Key {
+	kind, value, _ := strings.Cut(text, "=")
+	return Key{KeyKind(kind), value}
+}
+
 // Less orders keys; locks are always taken in this order.
 func (k Key) Less(o Key) bool {
 	if k.Kind != o.Kind {

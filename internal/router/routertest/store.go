@@ -52,7 +52,7 @@ type waiting struct {
 
 // NewMemory returns a store in memory.
 func NewMemory() Backend {
-	m := &memory{orgs: map[events.OrgID]bool{}, facts: tenantmap.NewFacts(), with: map[tenantmap.Key]tenantmap.Key{}, held: map[events.EventID]*waiting{}}
+	m := &memory{orgs: map[events.OrgID]bool{}, facts: tenantmap.NewFacts(0), with: map[tenantmap.Key]tenantmap.Key{}, held: map[events.EventID]*waiting{}}
 	m.facts.Assigned = map[events.EventID]events.OrgID{}
 	return m
 }
@@ -117,7 +117,7 @@ func (m *memory) Held() map[events.EventID]string {
 }
 
 func (m *memory) Lookup(_ context.Context, keys []tenantmap.Key) (tenantmap.Facts, error) {
-	f := tenantmap.NewFacts()
+	f := tenantmap.NewFacts(0)
 	for _, k := range keys {
 		if v, ok := m.facts.Mappings[k]; ok {
 			f.Mappings[k] = v
