@@ -23,8 +23,8 @@ const (
 	// RouterAfterPublish: a batch is on its domain topics, and the router's
 	// position does not say so.
 	RouterAfterPublish Point = "router.after_publish"
-	// RouterAfterRelease: held events are on their raw topics again, and are
-	// still held.
+	// RouterAfterRelease: held events are on their domain topics, and are still
+	// held.
 	RouterAfterRelease Point = "router.after_release"
 	// WorkerBeforeApply: a batch is read, its transaction not begun.
 	WorkerBeforeApply Point = "worker.before_apply"

@@ -21,6 +21,7 @@ import (
 type publisher struct {
 	bus.Publisher
 	topic  string
+	only   events.Kind // if it is to fail for these alone
 	fail   atomic.Int64
 	failed chan struct{} // one for each failure
 }
@@ -34,11 +35,19 @@ func failing(topic string, times int64) *publisher {
 func (p *publisher) wrap(o *router.Options) { p.Publisher, o.Publisher = o.Publisher, p }
 
 func (p *publisher) Publish(ctx context.Context, records ...events.Record) error {
-	if len(records) > 0 && records[0].Topic == p.topic && p.fail.Add(-1) >= 0 {
+	if len(records) > 0 && records[0].Topic == p.topic && p.meant(&records[0]) && p.fail.Add(-1) >= 0 {
 		p.failed <- struct{}{}
 		return fault.New(fault.Unavailable, "away")
 	}
 	return p.Publisher.Publish(ctx, records...)
+}
+
+func (p *publisher) meant(rec *events.Record) bool {
+	if p.only == "" {
+		return true
+	}
+	m, err := events.DecodeMessage(rec)
+	return err == nil && m.Kind == p.only
 }
 
 // A raw record is done once its event is durable on its domain topic, not before.
@@ -59,7 +68,8 @@ func TestWhatCannotBePassedOnIsRoutedAgain(t *testing.T) {
 // A held event is deleted once its record is durable on its raw topic again.
 func TestWhatCannotBeReleasedStaysHeld(t *testing.T) {
 	t.Parallel()
-	p := failing(events.TopicRawTwilio, 1)
+	p := failing(events.TopicMessages, 1)
+	p.only = events.KindMessageStatus
 	g := newRig(t, p.wrap)
 	g.publish(status(g.signA, 1, "delivered"))
 	g.held(events.Parked, "no_mapping")

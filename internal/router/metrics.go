@@ -51,10 +51,10 @@ func newMetrics(reg prometheus.Registerer, cache *tenantmap.Cache, now func() ti
 			Name: "waybill_held_oldest_seconds", Help: "Age of the oldest held event when they were last counted, by state.",
 		}, []string{"state"}),
 		released: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "waybill_router_released_total", Help: "Held events published anew.",
+			Name: "waybill_router_released_total", Help: "Held events processed anew.",
 		}),
 		release: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "waybill_router_release_seconds", Help: "Time from when a held event was set ready until it was published anew.",
+			Name: "waybill_router_release_seconds", Help: "Time from when a held event was set ready until it was processed anew.",
 			Buckets: []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}),
 		unclaimed: prometheus.NewCounter(prometheus.CounterOpts{

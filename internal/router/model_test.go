@@ -111,6 +111,14 @@ func (b *backend) Replay(id events.EventID, org events.OrgID) {
 	b.exec("UPDATE held_events SET ready = true WHERE event_id = $1", id)
 }
 
+func (b *backend) Ready() []events.ReceiptID {
+	rows, err := b.owner.Query(context.Background(), "SELECT receipt_id FROM held_events WHERE ready AND (lease_until IS NULL OR lease_until < now()) ORDER BY event_id")
+	require.NoError(b.t, err)
+	ready, err := pgx.CollectRows(rows, pgx.RowTo[events.ReceiptID])
+	require.NoError(b.t, err)
+	return ready
+}
+
 func (b *backend) EndLeases() {
 	b.exec("UPDATE held_events SET lease_until = now() - interval '1 second' WHERE lease_until > now()")
 }

@@ -31,7 +31,7 @@ func (r *Router) Open(ctx context.Context, a bus.Assignment) (bus.Partition, err
 		}
 		next = start
 	}
-	handle := r.route
+	handle := handler(r.route)
 	if a.Topic == events.TopicSends {
 		handle = r.record
 	}
@@ -46,8 +46,11 @@ type partition struct {
 	start       int64
 	saved, next int64 // the position in the database, and here
 	savedAt     time.Time
-	handle      func(context.Context, []events.Record) error
+	handle      handler
 }
+
+// handler processes records, all or none.
+type handler func(context.Context, []events.Record) error
 
 // saveEvery is how often a position is written; what lies behind it is merely
 // routed again.
@@ -57,7 +60,7 @@ func (p *partition) Start() int64 { return p.start }
 
 // Handle routes a batch, and writes now and then how far the partition is.
 func (p *partition) Handle(ctx context.Context, records []events.Record) error {
-	if err := p.isolate(ctx, records); err != nil {
+	if err := p.router.isolate(ctx, records, p.handle); err != nil {
 		return err
 	}
 	p.next = max(p.next, records[len(records)-1].Offset+1)
@@ -71,22 +74,22 @@ func (p *partition) Handle(ctx context.Context, records []events.Record) error {
 // isolate handles a batch. If that fails for good, it halves the batch until
 // the record that cannot be handled stands alone, and holds that one as dead.
 // Its neighbours may be passed on twice, under the receipts that they have.
-func (p *partition) isolate(ctx context.Context, records []events.Record) error {
-	err := p.handle(ctx, records)
+func (r *Router) isolate(ctx context.Context, records []events.Record, handle handler) error {
+	err := handle(ctx, records)
 	if err == nil || fault.ClassOf(err) != fault.Invalid {
 		return err
 	}
 	if half := len(records) / 2; half > 0 {
-		if err := p.isolate(ctx, records[:half]); err != nil {
+		if err := r.isolate(ctx, records[:half], handle); err != nil {
 			return err
 		}
-		return p.isolate(ctx, records[half:])
+		return r.isolate(ctx, records[half:], handle)
 	}
 	rec := &records[0]
-	p.router.Log.Error("a record cannot be handled and becomes a dead letter", "topic", rec.Topic, "partition", rec.Partition,
+	r.Log.Error("a record cannot be handled and becomes a dead letter", "topic", rec.Topic, "partition", rec.Partition,
 		"offset", rec.Offset, "reason", fault.ReasonOf(err), "error", err)
-	p.router.metrics.decided(providerUnknown, events.Dead, fault.ReasonOf(err))
-	return p.router.Store.Hold(ctx, []tenantmap.Held{unreadable(rec, fault.ReasonOf(err))})
+	r.metrics.decided(providerUnknown, events.Dead, fault.ReasonOf(err))
+	return r.Store.Hold(ctx, []tenantmap.Held{unreadable(rec, fault.ReasonOf(err))})
 }
 
 // providerUnknown stands for who sent a record of which nothing is believed.

@@ -29,8 +29,9 @@ const (
 	dueEvery     = time.Second
 )
 
-// release publishes ready events anew on their raw topics, so that they are
-// routed as if they had just arrived, and deletes them once that is durable.
+// release processes ready events anew, as if they had just arrived, and deletes
+// them once what came of it is durable. They do not go through their raw topics
+// again, where they would wait behind what arrives now (docs/decisions/0040).
 func (r *Router) release(ctx context.Context) error {
 	var round releasing
 	pace := rate.NewLimiter(rate.Every(gatherEvery), 1)
@@ -71,7 +72,7 @@ func (r *Router) releaseRound(ctx context.Context, round *releasing) (more bool,
 	return n > 0 || woken > 0 || !began, err
 }
 
-// Release publishes up to a batch of ready events anew, and returns how many
+// Release processes up to a batch of ready events anew, and returns how many
 // were claimed.
 func (r *Router) Release(ctx context.Context) (int, error) { return r.releaseNext(ctx, &releasing{}) }
 
@@ -84,27 +85,25 @@ func (r *Router) releaseNext(ctx context.Context, round *releasing) (int, error)
 	if err != nil || len(claims) == 0 {
 		return 0, err
 	}
-	var batch []tenantmap.Claim
-	var records []events.Record
+	var requests, sends released
 	spoilt := map[events.EventID]string{}
 	for i := range claims {
 		rec, err := r.original(ctx, &claims[i])
 		switch {
-		case err == nil:
-			batch, records = append(batch, claims[i]), append(records, rec)
 		case fault.ClassOf(err) == fault.Invalid:
 			spoilt[claims[i].EventID] = fault.ReasonOf(err)
-		default:
+		case err != nil:
 			return 0, err
+		case rec.Topic == events.TopicSends:
+			sends.add(&claims[i], rec)
+		default:
+			requests.add(&claims[i], rec)
 		}
 	}
-	published := r.Publisher.Publish(ctx, records...)
-	released := acknowledged(batch, published, spoilt)
-	r.observeReleased(claims, released)
-	if len(released) > 0 {
-		failpoint.Reach(failpoint.RouterAfterRelease)
+	if err := r.releaseAll(ctx, token, &requests, r.route); err != nil {
+		return 0, err
 	}
-	if err := r.Store.DeleteReleased(ctx, token, released); err != nil {
+	if err := r.releaseAll(ctx, token, &sends, r.record); err != nil {
 		return 0, err
 	}
 	if len(spoilt) > 0 {
@@ -114,48 +113,41 @@ func (r *Router) releaseNext(ctx context.Context, round *releasing) (int, error)
 			return 0, err
 		}
 	}
-	if published != nil && len(released)+len(spoilt) < len(claims) {
-		return 0, fmt.Errorf("publishing held events anew: %w", published)
-	}
 	return len(claims), nil
 }
 
-// acknowledged returns the events whose records the broker has taken. Those
-// that it will never take are added to spoilt; the rest come again.
-func acknowledged(batch []tenantmap.Claim, published error, spoilt map[events.EventID]string) []events.EventID {
-	ids := make([]events.EventID, 0, len(batch))
-	var partly *bus.PublishError
-	if published != nil && !errors.As(published, &partly) {
-		return ids
-	}
-	for i := range batch {
-		switch {
-		case partly == nil || partly.Errs[i] == nil:
-			ids = append(ids, batch[i].EventID)
-		case fault.ClassOf(partly.Errs[i]) == fault.Invalid:
-			spoilt[batch[i].EventID] = fault.ReasonOf(partly.Errs[i])
-		}
-	}
-	return ids
+// released are claimed events and their records.
+type released struct {
+	ids     []events.EventID
+	readyAt []*time.Time
+	records []events.Record
 }
 
-// observeReleased counts what was published anew, and how long that took. Both
-// are in the order of the claims.
-func (r *Router) observeReleased(claims []tenantmap.Claim, released []events.EventID) {
+func (l *released) add(c *tenantmap.Claim, rec events.Record) {
+	l.ids, l.readyAt, l.records = append(l.ids, c.EventID), append(l.readyAt, c.ReadyAt), append(l.records, rec)
+}
+
+// releaseAll handles records as if they had just arrived, and lets go of the
+// events that are not held again: those have lost the lease.
+func (r *Router) releaseAll(ctx context.Context, token string, l *released, handle handler) error {
+	if len(l.records) == 0 {
+		return nil
+	}
+	if err := r.isolate(ctx, l.records, handle); err != nil {
+		return fmt.Errorf("processing held events anew: %w", err)
+	}
+	failpoint.Reach(failpoint.RouterAfterRelease)
+	if err := r.Store.DeleteReleased(ctx, token, l.ids); err != nil {
+		return err
+	}
+	r.metrics.released.Add(float64(len(l.ids)))
 	now := r.Now()
-	for i := range claims {
-		if len(released) == 0 {
-			return
-		}
-		if claims[i].EventID != released[0] {
-			continue
-		}
-		released = released[1:]
-		r.metrics.released.Inc()
-		if at := claims[i].ReadyAt; at != nil {
+	for _, at := range l.readyAt {
+		if at != nil {
 			r.metrics.release.Observe(max(now.Sub(*at).Seconds(), 0))
 		}
 	}
+	return nil
 }
 
 // original returns the record that a held event came in. An error of class
@@ -163,6 +155,7 @@ func (r *Router) observeReleased(claims []tenantmap.Claim, released []events.Eve
 func (r *Router) original(ctx context.Context, c *tenantmap.Claim) (events.Record, error) {
 	if len(c.Record) > 0 {
 		rec, err := events.Unpack(c.Record)
+		rec.Partition, rec.Offset, rec.Time = c.Raw.Partition, c.Raw.Offset, r.Now()
 		return rec, fault.Wrap(fault.Invalid, "record_damaged", err)
 	}
 	rec, err := r.Follower.Read(ctx, c.Raw)

@@ -47,6 +47,7 @@ type Cache struct {
 	orgs   sync.Map // events.OrgID -> *events.OrgID: one text for all ids of an organisation
 
 	began       time.Time // as old as what was never confirmed
+	flights     flights
 	config      atomic.Pointer[config]
 	hits, asked atomic.Int64
 }
@@ -84,7 +85,7 @@ func NewCache(bytes int, source Source, now func() time.Time) *Cache {
 	if now == nil {
 		now = time.Now
 	}
-	return &Cache{source: source, now: now, began: now(), otter: otter.Must(&otter.Options[Key, entry]{
+	return &Cache{source: source, now: now, began: now(), flights: flights{going: map[Key]*flight{}}, otter: otter.Must(&otter.Options[Key, entry]{
 		MaximumWeight: uint64(max(bytes, entryBytes)), //nolint:gosec // not negative
 		Weigher:       weigh,
 	})}
@@ -133,12 +134,14 @@ func (c *Cache) current() (int64, bool) {
 
 // Clear forgets everything, as when the database was restored.
 func (c *Cache) Clear() {
+	c.flights.spoil(true)
 	c.otter.InvalidateAll()
 	c.config.Store(nil)
 }
 
 // Forget forgets what is known of keys, as when they were just recorded.
 func (c *Cache) Forget(keys ...Key) {
+	c.flights.spoil(false, keys...)
 	for _, k := range keys {
 		c.otter.Invalidate(k)
 	}
@@ -229,23 +232,19 @@ func (r *reading) ask(ctx context.Context) error {
 	if len(r.asked) == 0 {
 		return nil
 	}
-	for _, k := range r.asked {
-		if _, stale := r.cache.otter.GetIfPresent(k); stale {
-			r.cache.otter.Invalidate(k)
-		}
-	}
-	found, err := r.cache.otter.BulkGet(ctx, r.asked, r)
-	r.cache.asked.Add(int64(len(found)))
-	for k, e := range found {
+	keep := func(k Key, e entry) { r.cache.otter.Set(k, e) }
+	var answered int64
+	err := r.cache.flights.ask(ctx, r.asked, r.look, keep, func(k Key, e entry) {
 		e.addTo(&r.facts, k)
-	}
+		answered++
+	})
+	r.cache.asked.Add(answered)
 	return err
 }
 
-// BulkLoad implements otter.BulkLoader. Another batch may wait for what this
-// one asks for, so the end of this one does not end the question.
-func (r *reading) BulkLoad(ctx context.Context, keys []Key) (map[Key]entry, error) {
-	found, err := r.cache.source.Lookup(context.WithoutCancel(ctx), keys)
+// look returns what the source knows of keys, an entry for each.
+func (r *reading) look(ctx context.Context, keys []Key) (map[Key]entry, error) {
+	found, err := r.cache.source.Lookup(ctx, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -255,11 +254,6 @@ func (r *reading) BulkLoad(ctx context.Context, keys []Key) (map[Key]entry, erro
 		entries[k] = r.entry(k, &found, now)
 	}
 	return entries, nil
-}
-
-// BulkReload implements otter.BulkLoader; entries are never reloaded.
-func (r *reading) BulkReload(ctx context.Context, keys []Key, _ []entry) (map[Key]entry, error) {
-	return r.BulkLoad(ctx, keys)
 }
 
 // entry returns what is kept of what was found of a key. What may not be kept

@@ -174,6 +174,18 @@ func TestWhatIsNotOnRecordIsForgottenSoon(t *testing.T) {
 	require.Equal(t, 4, s.times[echoed], "beside an id that is not known it is asked for again, and then no more")
 }
 
+// An id that was absent a moment ago is asked for again where another id of the
+// event is known: together they may contradict.
+func TestAbsentBesideKnown(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, owned())
+	s.Confirm(1, s.now)
+	e := status()
+	require.Equal(t, goes(orgA, rowA, tenantmap.ByResource), bare(s.resolve(e)))
+	s.facts.Mappings[echoed] = tenantmap.Mapping{Org: orgB, Row: rowB, SentAt: before}
+	require.Equal(t, tenantmap.ReasonContradiction, s.resolve(e).Reason)
+}
+
 // However many ids there are, the cache stays within its bound.
 func TestCacheIsBounded(t *testing.T) {
 	t.Parallel()

@@ -38,16 +38,15 @@ func (w waits) String() string {
 // sender heard that it was taken.
 type releases struct {
 	early     int   // status callbacks whose record on the raw topic is older than their send record
-	parked    int   // those of them that stand on the raw topic again
-	published waits // until the callback stood on the raw topic again
+	published waits // until the callback stood on the domain topic
 	applied   waits // until the transaction began that put it into the timeline
 	told      waits // until its status event stood on the topic, if it made one
 }
 
-// arrival is one callback on the raw topic: when it came, and when it came again.
+// arrival is one callback: when it came, and when it went on.
 type arrival struct {
 	message      string
-	first, again time.Time
+	first, passed time.Time
 }
 
 // transition is a status event's row and version.
@@ -71,11 +70,15 @@ func (c *cluster) releases(since time.Time) *releases {
 	arrivals := map[string]*arrival{} // by receipt
 	c.eachRecord(events.TopicRawTwilio, since, func(r *events.Record) {
 		receipt := string(events.ReceiptOf(r))
-		switch a := arrivals[receipt]; {
-		case a == nil:
+		if arrivals[receipt] == nil {
 			arrivals[receipt] = &arrival{message: string(r.Key), first: r.Time}
-		case a.again.IsZero():
-			a.again = r.Time
+		}
+	})
+	c.eachRecord(events.TopicMessages, since, func(r *events.Record) {
+		m, err := events.DecodeMessage(r)
+		require.NoError(c.t, err)
+		if a := arrivals[string(m.Receipt)]; a != nil && a.passed.IsZero() {
+			a.passed = r.Time
 		}
 	})
 	told := map[transition]time.Time{}
@@ -91,10 +94,7 @@ func (c *cluster) releases(since time.Time) *releases {
 	for _, a := range arrivals {
 		if at, ok := recorded[a.message]; ok && a.first.Before(at) {
 			out.early++
-			if !a.again.IsZero() {
-				out.parked++
-				out.published = append(out.published, a.again.Sub(at))
-			}
+			out.published = append(out.published, a.passed.Sub(at))
 		}
 	}
 	c.eachApplied(since, func(receipt string, at transition, applied time.Time) {

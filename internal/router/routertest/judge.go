@@ -10,25 +10,57 @@ import (
 
 	"waybill/internal/bus"
 	"waybill/internal/events"
+	"waybill/internal/router"
 )
 
 // handle has the router take a batch, and holds what it does against the world.
 // It returns whether the batch is done.
 func (p *play) handle(topic string, batch []events.Record) bool {
-	domain := events.TopicMessages
-	before := len(p.log.records[domain])
-	expected := make([][]verdict, len(batch))
+	receipts := make([]events.ReceiptID, len(batch))
 	for i := range batch {
-		receipt := events.ReceiptOf(&batch[i])
+		receipts[i] = events.ReceiptOf(&batch[i])
+	}
+	return p.judge(receipts, func() error {
+		partition, err := p.any().Open(context.Background(), bus.Assignment{Topic: topic})
+		require.NoError(p.t, err)
+		return partition.Handle(context.Background(), batch)
+	})
+}
+
+// releaseBy has a router process what is ready, and holds it against the world.
+func (p *play) releaseBy(r *router.Router) (n int) {
+	var requests, sends []events.ReceiptID
+	for _, receipt := range p.b.Ready() {
+		if p.events[receipt] != nil {
+			requests = append(requests, receipt)
+		} else {
+			sends = append(sends, receipt)
+		}
+	}
+	if len(sends) > 0 {
+		p.log.failing = 0 // or it could not be told what was done before
+	}
+	p.judge(append(requests, sends...), func() (err error) {
+		n, err = r.Release(context.Background())
+		return err
+	})
+	return n
+}
+
+// judge has the router do something with what was told under some receipts, in
+// their order, and compares what goes on with what may. It returns false if the
+// broker failed.
+func (p *play) judge(receipts []events.ReceiptID, do func() error) bool {
+	before := len(p.log.records[events.TopicMessages])
+	expected := make([][]verdict, len(receipts))
+	for i, receipt := range receipts {
 		if e := p.events[receipt]; e != nil {
 			expected[i] = p.expect(e)
 		} else {
 			expected[i] = []verdict{p.world.record(p.sends[receipt])}
 		}
 	}
-	partition, err := p.any().Open(context.Background(), bus.Assignment{Topic: topic})
-	require.NoError(p.t, err)
-	if err := partition.Handle(context.Background(), batch); err != nil {
+	if err := do(); err != nil {
 		require.True(p.t, p.log.failed, "%v", err)
 		p.told.Failures++
 	}
@@ -37,14 +69,13 @@ func (p *play) handle(topic string, batch []events.Record) bool {
 
 	// What goes on keeps its order.
 	var went []events.Message
-	for _, rec := range p.log.records[domain][before:] {
+	for _, rec := range p.log.records[events.TopicMessages][before:] {
 		m, err := events.DecodeMessage(&rec)
 		require.NoError(p.t, err)
 		went = append(went, m)
 	}
-	for i := range batch {
-		receipt := events.ReceiptOf(&batch[i])
-		again := slices.ContainsFunc(batch[i+1:], func(r events.Record) bool { return events.ReceiptOf(&r) == receipt })
+	for i, receipt := range receipts {
+		again := slices.Contains(receipts[i+1:], receipt)
 		switch {
 		case len(went) > 0 && went[0].Receipt == receipt && (!again || right(&went[0], expected[i])):
 			p.check(&went[0], expected[i])
@@ -119,8 +150,7 @@ func (p *play) settle() {
 		}
 		require.NoError(p.t, r.RetryDue(ctx))
 		p.b.EndLeases()
-		n, err := r.Release(ctx)
-		require.NoError(p.t, err)
+		n := p.releaseBy(r)
 		for _, topic := range []string{events.TopicSends, events.TopicRawTwilio} {
 			for all := p.log.records[topic]; p.read[topic] < len(all); p.read[topic]++ {
 				n++

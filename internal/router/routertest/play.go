@@ -354,11 +354,7 @@ func (p *play) release() {
 	r := p.any()
 	require.NoError(p.t, r.RetryDue(context.Background()))
 	p.log.failing = rapid.SampledFrom([]int{0, 0, 1, 2}).Draw(p.t, "failing")
-	if _, err := r.Release(context.Background()); err != nil {
-		require.True(p.t, p.log.failed, "%v", err)
-		p.told.Failures++
-	}
-	p.log.failing, p.log.failed = 0, false
+	p.releaseBy(r)
 	if rapid.Bool().Draw(p.t, "leases end") {
 		p.b.EndLeases()
 	}

@@ -26,6 +26,9 @@ type Backend interface {
 	SetSender(value string, tenures []tenantmap.Tenure)
 	// Replay sets a held event ready, for an organisation if one is given.
 	Replay(id events.EventID, org events.OrgID)
+	// Ready returns the receipts of what is ready and nobody claimed, in the order
+	// in which it is claimed.
+	Ready() []events.ReceiptID
 	// EndLeases lets others have what somebody claimed.
 	EndLeases()
 	// Held returns why events are held.
@@ -100,6 +103,19 @@ func (m *memory) Replay(id events.EventID, org events.OrgID) {
 	if h := m.held[id]; h != nil {
 		h.ready = true
 	}
+}
+
+func (m *memory) Ready() (ready []events.ReceiptID) {
+	for _, h := range m.inOrder() {
+		if h.ready && !h.leased {
+			ready = append(ready, h.Receipt)
+		}
+	}
+	return ready
+}
+
+func (m *memory) inOrder() []*waiting {
+	return slices.SortedFunc(maps.Values(m.held), func(a, b *waiting) int { return a.order - b.order })
 }
 
 func (m *memory) EndLeases() {
@@ -259,8 +275,7 @@ func (m *memory) talk(k tenantmap.Key, s *tenantmap.Send) {
 }
 
 func (m *memory) ClaimReady(_ context.Context, _ events.EventID, limit int, _ time.Duration) (token string, claims []tenantmap.Claim, err error) {
-	all := slices.SortedFunc(maps.Values(m.held), func(a, b *waiting) int { return a.order - b.order })
-	for _, h := range all {
+	for _, h := range m.inOrder() {
 		if h.ready && !h.leased && len(claims) < limit {
 			h.leased = true
 			claims = append(claims, tenantmap.Claim{EventID: h.EventID, Raw: h.Raw, Record: h.Record})
