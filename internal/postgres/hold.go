@@ -46,7 +46,7 @@ const selectKnownReceipts = `
 		SELECT event_id, receipt_id FROM held_events WHERE event_id = ANY($1) ORDER BY event_id FOR UPDATE) h`
 
 // upsertHeld keeps the first receipt of an event that is held again, and ends
-// any lease: whoever re-published the earlier state must not delete this one.
+// any lease: whoever released the earlier state must not delete this one.
 const upsertHeld = `
 	INSERT INTO held_events AS h (event_id, receipt_id, state, reason, provider, kind, signer, named_key, received_at,
 		raw_topic, raw_partition, raw_offset, record, detail, retry_at)

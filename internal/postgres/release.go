@@ -51,7 +51,7 @@ func (r *Routing) ClaimReady(ctx context.Context, after events.EventID, limit in
 
 const deleteReleased = `DELETE FROM held_events WHERE lease_token = $1 AND event_id = ANY($2)`
 
-// DeleteReleased removes what was published anew under a lease. An event that
+// DeleteReleased removes what was processed anew under a lease. An event that
 // was held again meanwhile has lost the lease and stays.
 func (r *Routing) DeleteReleased(ctx context.Context, token string, ids []events.EventID) error {
 	return r.db.inTx(ctx, "deleting released events", func(ctx context.Context, tx pgx.Tx) error {

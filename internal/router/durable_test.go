@@ -65,7 +65,7 @@ func TestWhatCannotBePassedOnIsRoutedAgain(t *testing.T) {
 	require.Equal(t, "delivered", next(g, g.messages).Status)
 }
 
-// A held event is deleted once its record is durable on its raw topic again.
+// A held event is deleted once it is durable on its domain topic.
 func TestWhatCannotBeReleasedStaysHeld(t *testing.T) {
 	t.Parallel()
 	p := failing(events.TopicMessages, 1)

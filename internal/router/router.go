@@ -5,7 +5,7 @@
 //
 //	raw topics ──parse──> evidence ──look up──> organisation ──> domain topic
 //	                                    │
-//	sends topic ──> tenant map          └──> held ──(key recorded)──> raw topic again
+//	sends topic ──> tenant map          └──> held ──(key recorded)──> evidence again
 //	                    └── sets held events ready
 //
 // What somebody asks of a sender that organisations share, STOP or START, goes
@@ -82,7 +82,7 @@ type Store interface {
 	// and in order of their ids, which is the store's own: up to limit, and fewer
 	// where their records are large.
 	ClaimReady(ctx context.Context, after events.EventID, limit int, lease time.Duration) (token string, claims []tenantmap.Claim, err error)
-	// DeleteReleased removes what was published anew under a lease.
+	// DeleteReleased removes what was processed anew under a lease.
 	DeleteReleased(ctx context.Context, token string, ids []events.EventID) error
 	// Spoil ends the release of events that can never be published, each for
 	// its reason; they stay held.
