@@ -81,7 +81,7 @@ func (f *flights) spoil(all bool, keys ...Key) {
 	}
 }
 
-// ask returns what look answers about keys, and has keep keep it. A key whose
+// ask tells each what look answers about keys, and keeps it by keep. A key whose
 // answer was spoiled is asked for again. Another batch may wait for what this
 // one asks for, so the end of ctx does not end the question.
 func (f *flights) ask(
