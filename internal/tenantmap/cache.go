@@ -168,6 +168,9 @@ func (c *Cache) Facts(ctx context.Context, batch []*Evidence) (Facts, error) {
 	if err := r.ask(ctx); err != nil {
 		return r.facts, err
 	}
+	if err := r.askAgain(ctx, batch); err != nil {
+		return r.facts, err
+	}
 	return r.facts, r.askConversations(ctx, batch)
 }
 
@@ -178,7 +181,8 @@ type reading struct {
 	version int64 // of accounts and senders
 	current bool  // version can be relied on
 	hits    int64
-	asked   []Key // that memory does not answer; some twice
+	asked   []Key       // that memory does not answer; some twice
+	absent  []*Evidence // of which no id was on record a moment ago, and none was asked for
 }
 
 // remember takes what memory knows of the keys of one event, and notes the
@@ -211,6 +215,9 @@ func (r *reading) remember(e *Evidence) {
 	}
 	if !unsure {
 		r.hits += int64(len(absent))
+		if len(absent) > 0 {
+			r.absent = append(r.absent, e)
+		}
 		return
 	}
 	r.asked = append(r.asked, absent...)
@@ -303,6 +310,42 @@ func (e *entry) addTo(f *Facts, k Key) {
 		f.Accounts[k] = e.holder.account
 	case len(e.holder.tenures) > 0:
 		f.Senders[k] = e.holder.tenures
+	}
+}
+
+// askAgain looks up ids that memory answers, where its answer is not enough:
+// when messages were sent whose signer could not sign for their organisation at
+// every time, because a send record that another router entered since may have
+// told an earlier one; and ids that were absent a moment ago beside one that
+// another event of the batch had asked for, and that is known now.
+func (r *reading) askAgain(ctx context.Context, batch []*Evidence) error {
+	var keys []Key
+	for _, e := range batch {
+		if a := r.facts.Accounts[AccountKey(e.Provider, e.Signer)]; a.bounded() {
+			keys = append(keys, e.ids()...)
+		}
+	}
+	for {
+		// What is found may concern events that were thought absent, and so on.
+		r.absent = slices.DeleteFunc(r.absent, func(e *Evidence) bool {
+			ids := e.ids()
+			known := slices.ContainsFunc(ids, r.facts.has)
+			if known {
+				keys = append(keys, ids...)
+			}
+			return known
+		})
+		if len(keys) == 0 {
+			return nil
+		}
+		found, err := r.cache.source.Lookup(ctx, keys)
+		if err != nil {
+			return err
+		}
+		for k, m := range found.Mappings {
+			r.facts.Mappings[k] = m
+		}
+		keys = nil
 	}
 }
 

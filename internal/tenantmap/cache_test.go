@@ -186,6 +186,36 @@ func TestAbsentBesideKnown(t *testing.T) {
 	require.Equal(t, tenantmap.ReasonContradiction, s.resolve(e).Reason)
 }
 
+// So is one that another event of the batch finds known.
+func TestAbsentBesideWhatAnotherEventFindsKnown(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, tenantmap.Facts{Accounts: account(always(orgA))})
+	s.Confirm(1, s.now)
+	one, other := status(), status()
+	other.Resources = []tenantmap.Key{known, tenantmap.EchoKey("another")}
+	s.resolve(one)
+	s.facts.Mappings = mapped(known, orgA, rowA, before)
+	s.facts.Mappings[echoed] = tenantmap.Mapping{Org: orgB, Row: rowB, SentAt: before}
+	f, err := s.Facts(t.Context(), []*tenantmap.Evidence{&one, &other})
+	require.NoError(t, err)
+	require.Equal(t, tenantmap.ReasonContradiction, tenantmap.Resolve(&one, &f).Reason)
+	require.Equal(t, rowA, tenantmap.Resolve(&other, &f).Row)
+}
+
+// When a message was sent may still become earlier by another router's hand. It
+// matters to accounts whose rights have a beginning or an end.
+func TestAMovedAccountIsJudgedByWhatIsOnRecord(t *testing.T) {
+	t.Parallel()
+	f := owned()
+	f.Accounts = account(tenantmap.Tenure{Org: orgA, From: noon})
+	f.Mappings = mapped(known, orgA, rowA, after)
+	s := newShelf(t, f)
+	s.Confirm(1, s.now)
+	require.Equal(t, orgA, s.resolve(status()).Org)
+	s.facts.Mappings = mapped(known, orgA, rowA, before)
+	require.Equal(t, tenantmap.ReasonNotEntitled, s.resolve(status()).Reason)
+}
+
 // However many ids there are, the cache stays within its bound.
 func TestCacheIsBounded(t *testing.T) {
 	t.Parallel()

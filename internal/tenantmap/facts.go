@@ -1,6 +1,7 @@
 package tenantmap
 
 import (
+	"slices"
 	"time"
 
 	"waybill/internal/events"
@@ -46,6 +47,12 @@ func (a Account) Entitled(org events.OrgID, at time.Time) bool {
 		}
 	}
 	return false
+}
+
+// bounded tells whether whom the account could sign for depends on the time.
+func (a *Account) bounded() bool {
+	bound := func(t Tenure) bool { return !t.From.IsZero() || !t.To.IsZero() }
+	return slices.ContainsFunc(a.Orgs, bound) || slices.ContainsFunc(a.Platform, bound)
 }
 
 // Conversation is when an organisation wrote to a person from a sender: the
