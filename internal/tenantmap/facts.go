@@ -50,7 +50,7 @@ func (a Account) Entitled(org events.OrgID, at time.Time) bool {
 }
 
 // bounded tells whether whom the account could sign for depends on the time.
-func (a *Account) bounded() bool {
+func (a Account) bounded() bool {
 	bound := func(t Tenure) bool { return !t.From.IsZero() || !t.To.IsZero() }
 	return slices.ContainsFunc(a.Orgs, bound) || slices.ContainsFunc(a.Platform, bound)
 }

@@ -45,7 +45,7 @@ type releases struct {
 
 // arrival is one callback: when it came, and when it went on.
 type arrival struct {
-	message      string
+	message       string
 	first, passed time.Time
 }
 
