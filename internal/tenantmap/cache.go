@@ -73,7 +73,7 @@ type holding struct {
 	account Account
 }
 
-// What entries take of memory, in bytes: measured, see docs/decisions/0033.
+// About what entries take of memory beside their text, in bytes; rather more than less.
 const (
 	entryBytes  = 208
 	tenureBytes = 128
