@@ -85,8 +85,8 @@ var routing = []defect{
 		name: "an id that was absent a moment ago is not asked for beside one that is known",
 		harm: "an event whose ids belong to two messages changes one of them",
 		file: "internal/tenantmap/cache.go",
-		text: "\t\tdefault:\n\t\t\tunsure = unsure || k.isID()\n", wrong: "\t\tdefault:\n",
-		tests: by("internal/tenantmap", "TestAbsentBesideKnown"),
+		text: "known := slices.ContainsFunc(ids, r.facts.has)", wrong: "known := len(ids) == 0",
+		tests: by("internal/tenantmap", "TestAbsentBesideWhatAnotherEventFindsKnown"),
 	},
 	{
 		name: "senders that organisations share are remembered",
@@ -96,10 +96,10 @@ var routing = []defect{
 		tests: by("internal/tenantmap", "TestSharedSendersAreNotRemembered"),
 	},
 	{
-		name: "a key that is recorded while it is asked for is remembered as absent",
+		name: "a key that is recorded while it is asked for is taken for absent",
 		harm: "events of a message that is on record are parked once more",
 		file: "internal/tenantmap/flight.go",
-		text: "if e, ok := fl.answers[k]; ok && !fl.spoiled[k] {", wrong: "if e, ok := fl.answers[k]; ok {",
+		text: "if own.spoiled[k] {", wrong: "if own == nil {",
 		tests: by("internal/tenantmap", "TestAKeyIsAskedForOnceAtATime"),
 	},
 	{
