@@ -114,7 +114,7 @@ func (l *lane) found(ctx context.Context, org events.OrgID, campaign func(int) s
 
 func (l *lane) apply(ctx context.Context, batch []events.Message) error {
 	f := bus.Fence{Topic: events.TopicMessages, Partition: l.part, At: l.at, Next: l.at + int64(len(batch))}
-	_, err := l.store.Apply(ctx, f, batch)
+	_, err := l.store.Apply(ctx, []bus.Fence{f}, batch)
 	l.at = f.Next
 	return err
 }

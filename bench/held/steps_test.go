@@ -40,13 +40,14 @@ func whole(o operate.Order) func(context.Context, *house) error {
 }
 
 func claim(ctx context.Context, h *house) error {
-	token, claims, err := h.routing.ClaimReady(ctx, h.after, 100, 5*time.Second)
-	h.claimed, h.claims, h.after = token, h.claims[:0], ""
+	claimed, err := h.routing.ClaimReady(ctx, h.after, 500, 10*time.Second)
+	claims := claimed.Claims
+	h.claimed, h.claims, h.after = claimed.Token, h.claims[:0], ""
 	for i := range claims {
 		h.claims = append(h.claims, claims[i].EventID)
 	}
-	if len(claims) == 100 {
-		h.after = claims[99].EventID
+	if claimed.More {
+		h.after = claims[len(claims)-1].EventID
 	}
 	return err
 }

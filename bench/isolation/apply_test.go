@@ -46,7 +46,7 @@ func BenchmarkApply(b *testing.B) {
 						batch[i] = sent(ids[which], campaigns[which])
 					}
 					f.Next = f.At + batchRows
-					_, err := store.Apply(b.Context(), f, batch)
+					_, err := store.Apply(b.Context(), []bus.Fence{f}, batch)
 					require.NoError(b, err)
 					f.At = f.Next
 					n += batchRows

@@ -51,7 +51,7 @@ func (s *shell) live(org events.OrgID) {
 	db := s.open(testkit.Worker)
 	require.NoError(s.t, postgres.NewLedger(db, events.GroupWorkers).Plant(s.t.Context(), events.TopicMessages, 0, 0))
 	fence := bus.Fence{Topic: events.TopicMessages, Next: int64(len(batch))}
-	_, err := postgres.NewMessages(db, events.GroupWorkers).Apply(s.t.Context(), fence, batch)
+	_, err := postgres.NewMessages(db, events.GroupWorkers).Apply(s.t.Context(), []bus.Fence{fence}, batch)
 	require.NoError(s.t, err)
 	err = postgres.NewRouting(s.open(testkit.Router)).Hold(s.t.Context(), []tenantmap.Held{{
 		EventID: "twilio/ACforeign/message.status/" + message + ":failed:", Receipt: events.NewReceiptID(), State: events.Quarantined,

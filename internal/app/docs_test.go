@@ -198,7 +198,9 @@ func TestDocsMetrics(t *testing.T) {
 			return nil
 		}},
 		{"workers", func(reg prometheus.Registerer) error {
-			worker.New(worker.Options{Registerer: reg})
+			worker.New(worker.Options{
+				Registerer: reg, Messages: &postgres.Messages{}, Calls: &postgres.Calls{}, Billing: &postgres.Billing{},
+			})
 			return nil
 		}},
 		{"Kafka, in every process", func(reg prometheus.Registerer) error {

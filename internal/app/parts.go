@@ -24,14 +24,8 @@ import (
 // both sides.
 const stripeTolerance = 300 * time.Second
 
-// How long a busy partition collects what one batch takes. The router's is
-// short, because an event that it sees before its send record is parked, which
-// costs more than a small batch; a worker's transaction costs most for each
-// organisation in it, and so it pays to have several events of each.
-const (
-	routerPace = 100 * time.Millisecond
-	workerPace = 250 * time.Millisecond
-)
+// unpaced is the pace of partitions that share batches: those have one.
+const unpaced = -1
 
 // workerTurns is how many of a worker's partitions that are behind are applied at
 // a time. Half of the processors stay free for what keeps up: an organisation
@@ -129,7 +123,7 @@ func (p *process) startRouter(cfg router.Config, client *kafkabus.Client, db *po
 	r := router.New(router.Options{
 		Config: cfg, Parsers: []provider.Parser{twilio.Parser{}, stripe.Parser{}},
 		Store: postgres.NewRouting(db), Positions: postgres.NewOffsets(db, events.GroupRouter), Feed: feed,
-		Publisher: client, Follower: client, Consumers: consumers{client, routerPace, 0},
+		Publisher: client, Follower: client, Consumers: consumers{client, unpaced, 0},
 		Log: p.log.With("part", "router"), Registerer: p.registry, Health: p.health,
 	})
 	p.start("router", r.Run)
@@ -143,7 +137,7 @@ func (p *process) startWorkers(keep retention.Config, client *kafkabus.Client, d
 		Billing:   postgres.NewBilling(db, events.GroupWorkers),
 		Campaigns: postgres.NewCampaigns(db), Timeline: ledger,
 		Expiry: postgres.NewRetention(db), Keep: keep,
-		Publisher: client, Consumers: consumers{client, workerPace, workerTurns()},
+		Publisher: client, Consumers: consumers{client, unpaced, workerTurns()},
 		Log: p.log.With("part", "workers"), Registerer: p.registry, Health: p.health,
 	})
 	p.start("workers", w.Run)

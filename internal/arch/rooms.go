@@ -12,7 +12,7 @@ var floors = [][]string{
 		"internal/fault", "internal/config", "internal/obs", "internal/seal", "internal/facts", "internal/join", "internal/errorcode",
 		"internal/failpoint",
 	},
-	1: {"internal/events"},
+	1: {"internal/events", "internal/gather"},
 	2: {
 		"internal/messaging", "internal/voice", "internal/email", "internal/campaign", "internal/billing", "internal/consent",
 		"internal/tenantmap", "internal/tenants", "internal/history", "internal/retention", "internal/privacy",

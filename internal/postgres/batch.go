@@ -69,16 +69,16 @@ type replays struct {
 	at  []time.Time // when each was applied
 }
 
-// applyBatch applies a batch of one partition in one transaction: fence, event
-// ids, then for each organisation its rows, counters and timeline. Events below
-// f.At that are known only bring back their status events; see bus.ErrFenced and
-// package fault for the errors.
-func applyBatch[E any](ctx context.Context, db *DB, group string, d *domain[E], f bus.Fence, list []E) (events.Effect, error) {
+// applyBatch applies a batch of some partitions in one transaction: fences, event
+// ids, then for each organisation its rows, counters and timeline. Events to be
+// replayed that are known only bring back their status events; see bus.ErrFenced
+// and package fault for the errors.
+func applyBatch[E any](ctx context.Context, db *DB, group string, d *domain[E], fences []bus.Fence, list []E) (events.Effect, error) {
 	var res events.Effect
 	err := db.inTx(ctx, d.what, func(ctx context.Context, tx pgx.Tx) error {
 		a := &batch[E]{domain: d, list: list, groups: map[events.OrgID]*orgGroup[E]{}, res: events.Effect{Outcomes: map[events.Outcome]int{}}}
 		defer func() { res = a.res }()
-		return a.apply(ctx, tx, group, f)
+		return a.apply(ctx, tx, group, fences)
 	})
 	return res, err
 }
@@ -113,7 +113,7 @@ type unapplied[E any] struct {
 	part  int
 }
 
-func (a *batch[E]) apply(ctx context.Context, tx pgx.Tx, group string, f bus.Fence) error {
+func (a *batch[E]) apply(ctx context.Context, tx pgx.Tx, group string, fences []bus.Fence) error {
 	heads := make([]head, len(a.list))
 	a.occs = make([]occurrence, len(a.list))
 	for i := range a.list {
@@ -121,7 +121,7 @@ func (a *batch[E]) apply(ctx context.Context, tx pgx.Tx, group string, f bus.Fen
 		a.occs[i] = occurrence{id: heads[i].id, receipt: heads[i].receipt, at: heads[i].received}
 	}
 	var err error
-	if a.ledger, err = openLedger(ctx, tx, group, f, a.occs); err != nil {
+	if a.ledger, err = openLedger(ctx, tx, group, fences, a.occs); err != nil {
 		return err
 	}
 	a.sort(heads)

@@ -25,9 +25,9 @@ type Billing struct {
 // NewBilling returns the store over a pool of the worker's role.
 func NewBilling(db *DB, group string) *Billing { return &Billing{db, group} }
 
-// Apply applies a batch of one partition in one transaction. Every event is
+// Apply applies a batch of some partitions in one transaction. Every event is
 // kept with its payload, also those whose type nobody needs yet.
-func (s *Billing) Apply(ctx context.Context, f bus.Fence, batch []events.Billing) (events.Effect, error) {
+func (s *Billing) Apply(ctx context.Context, fences []bus.Fence, batch []events.Billing) (events.Effect, error) {
 	var res events.Effect
 	err := s.db.inTx(ctx, "applying billing events", func(ctx context.Context, tx pgx.Tx) error {
 		res = events.Effect{Outcomes: map[events.Outcome]int{}}
@@ -35,7 +35,7 @@ func (s *Billing) Apply(ctx context.Context, f bus.Fence, batch []events.Billing
 		for i := range batch {
 			occs[i] = occurrence{id: batch[i].EventID, receipt: batch[i].Receipt, at: batch[i].ReceivedAt}
 		}
-		l, err := openLedger(ctx, tx, s.group, f, occs)
+		l, err := openLedger(ctx, tx, s.group, fences, occs)
 		if err != nil {
 			return err
 		}

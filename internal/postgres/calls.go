@@ -18,9 +18,9 @@ type Calls struct {
 // NewCalls returns the store over a pool of the worker's role.
 func NewCalls(db *DB, group string) *Calls { return &Calls{db, group} }
 
-// Apply applies a batch of one partition in one transaction; see [applyBatch].
-func (c *Calls) Apply(ctx context.Context, f bus.Fence, batch []events.Call) (events.Effect, error) {
-	return applyBatch(ctx, c.db, c.group, callDomain, f, batch)
+// Apply applies a batch of some partitions in one transaction; see [applyBatch].
+func (c *Calls) Apply(ctx context.Context, fences []bus.Fence, batch []events.Call) (events.Effect, error) {
+	return applyBatch(ctx, c.db, c.group, callDomain, fences, batch)
 }
 
 var callDomain = &domain[events.Call]{

@@ -27,11 +27,12 @@ func TestAClaimIsBoundedByItsRecords(t *testing.T) {
 		require.NoError(t, err)
 		require.EqualValues(t, 1, ready)
 	}
-	claim := func(limit int) (megabytes []int) {
+	claim := func(limit int, more bool) (megabytes []int) {
 		t.Helper()
-		_, claims, err := routing.ClaimReady(t.Context(), "", limit, time.Minute)
+		claimed, err := routing.ClaimReady(t.Context(), "", limit, time.Minute)
 		require.NoError(t, err)
-		for _, c := range claims {
+		require.Equal(t, more, claimed.More)
+		for _, c := range claimed.Claims {
 			require.NotNil(t, c.ReadyAt)
 			megabytes = append(megabytes, len(c.Record)>>20)
 		}
@@ -40,10 +41,10 @@ func TestAClaimIsBoundedByItsRecords(t *testing.T) {
 	for n := range 5 {
 		park(n, 3)
 	}
-	require.Equal(t, []int{3, 3}, claim(10))
-	require.Equal(t, []int{3}, claim(1), "the number bounds as well")
-	require.Equal(t, []int{3, 3}, claim(10))
-	require.Empty(t, claim(10))
+	require.Equal(t, []int{3, 3}, claim(10, true))
+	require.Equal(t, []int{3}, claim(1, true), "the number bounds as well")
+	require.Equal(t, []int{3, 3}, claim(10, true), "there may be more")
+	require.Empty(t, claim(10, false))
 	park(5, 9)
-	require.Equal(t, []int{9}, claim(10))
+	require.Equal(t, []int{9}, claim(10, true))
 }

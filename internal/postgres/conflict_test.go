@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"waybill/internal/bus"
 	"waybill/internal/events"
 	"waybill/internal/postgres"
 	"waybill/internal/testkit"
@@ -81,7 +82,7 @@ func (d *desk) contested(t *testing.T, m *postgres.Messages) (rows []events.RowI
 	return rows, func() <-chan answer {
 		out := make(chan answer, 1)
 		go func() {
-			effect, err := m.Apply(context.Background(), d.fence(len(batch)), batch)
+			effect, err := m.Apply(context.Background(), []bus.Fence{d.fence(len(batch))}, batch)
 			out <- answer{effect, err}
 		}()
 		return out

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"waybill/internal/bus"
 	"waybill/internal/consent"
 	"waybill/internal/events"
 	"waybill/internal/facts"
@@ -101,7 +102,7 @@ func TestAnyOrderEndsInTheSameConsents(t *testing.T) {
 		all = rapid.Permutation(all).Draw(rt, "order")
 		for len(all) > 0 {
 			size := rapid.IntRange(1, len(all)).Draw(rt, "batch")
-			_, err := d.messages.Apply(context.Background(), d.fence(size), all[:size])
+			_, err := d.messages.Apply(context.Background(), []bus.Fence{d.fence(size)}, all[:size])
 			require.NoError(rt, err)
 			d.at += int64(size)
 			all = all[size:]

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"waybill/internal/bus"
 	"waybill/internal/events"
 	"waybill/internal/operate"
 	"waybill/internal/postgres"
@@ -67,7 +68,7 @@ func (s *stage) clear() error {
 
 // play applies a batch and returns the answer.
 func (s *stage) play(t require.TestingT, batch []events.Message) events.Effect {
-	effect, err := s.messages.Apply(context.Background(), s.fence(len(batch)), batch)
+	effect, err := s.messages.Apply(context.Background(), []bus.Fence{s.fence(len(batch))}, batch)
 	require.NoError(t, err)
 	s.at += int64(len(batch))
 	return effect

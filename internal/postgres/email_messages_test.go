@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
 
+	"waybill/internal/bus"
 	"waybill/internal/email"
 	"waybill/internal/events"
 	"waybill/internal/facts"
@@ -83,7 +84,7 @@ func TestReplayBringsTheStatusEventsOfEmailsBack(t *testing.T) {
 	for i := range batch {
 		batch[i].Replay = true
 	}
-	again, err := d.messages.Apply(t.Context(), d.fence(0), batch)
+	again, err := d.messages.Apply(t.Context(), []bus.Fence{d.fence(0)}, batch)
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(records(t, first.Status), records(t, again.Status)))
 }
@@ -141,7 +142,7 @@ func TestAnyOrderEndsInTheSameEmails(t *testing.T) {
 		played := rapid.Permutation(slices.Concat(all, all)).Draw(rt, "order")
 		for len(played) > 0 {
 			n := rapid.IntRange(1, len(played)).Draw(rt, "batch")
-			effect, err := d.messages.Apply(context.Background(), d.fence(n), played[:n])
+			effect, err := d.messages.Apply(context.Background(), []bus.Fence{d.fence(n)}, played[:n])
 			require.NoError(rt, err)
 			require.Zero(rt, effect.Outcomes[events.Dead])
 			d.at += int64(n)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"waybill/internal/bus"
 	"waybill/internal/fault"
 )
 
@@ -62,7 +63,7 @@ func translate(err error, what string) error {
 		return nil
 	}
 	var classified *fault.Error
-	if errors.As(err, &classified) {
+	if errors.As(err, &classified) || errors.Is(err, bus.ErrFenced) {
 		return err
 	}
 	c := code(err)

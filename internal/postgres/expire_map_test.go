@@ -268,19 +268,19 @@ func TestExpiryNeverLosesAWakeUpInAnyInterleaving(t *testing.T) {
 	}
 }
 
-func TestParkingWithoutCountingItsLocksLosesWakeUps(t *testing.T) {
+func TestPlaceholdersLockedInTwoStepsLoseWakeUps(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	router, worker := w.db.Pool(t, testkit.Router), w.db.Pool(t, testkit.Worker)
 	schedules := interleavings(expiryParkerSteps, expirySteps, expiryRecorderSteps)
 	lost := 0
 	for n, schedule := range schedules {
-		if l, _ := w.lostToExpiry(t, router, worker, expiring{false, 2 * days}, n, schedule, postgres.SettleUncheckedIn); l {
+		if l, _ := w.lostToExpiry(t, router, worker, expiring{false, 2 * days}, n, schedule, postgres.SettleInTwoStepsIn); l {
 			lost++
 		}
 	}
-	require.NotZero(t, lost, "the race that counting the locks closes cannot be shown")
-	t.Logf("%d interleavings without counting, %d lost wake-ups", len(schedules), lost)
+	require.NotZero(t, lost, "the race that one statement closes cannot be shown")
+	t.Logf("%d interleavings in two steps, %d lost wake-ups", len(schedules), lost)
 }
 
 // Somebody parks under the key: expiry neither waits nor takes the row away.

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -43,15 +42,20 @@ func SettleUnlockedIn(ctx context.Context, tx pgx.Tx, batch []tenantmap.Unsettle
 	return s.decisions, hold(ctx, tx, s.held())
 }
 
-// SettleUncheckedIn is SettleIn without looking whether every lock was taken:
-// what must not be written.
-func SettleUncheckedIn(ctx context.Context, tx pgx.Tx, batch []tenantmap.Unsettled) ([]tenantmap.Decision, error) {
+// SettleInTwoStepsIn is SettleIn with placeholders that are locked by a statement
+// behind the one that makes them: what must not be written.
+func SettleInTwoStepsIn(ctx context.Context, tx pgx.Tx, batch []tenantmap.Unsettled) ([]tenantmap.Decision, error) {
 	s := settling{batch: batch, decisions: make([]tenantmap.Decision, len(batch))}
-	var keys []tenantmap.Key
+	var keys []string
 	for i := range batch {
-		keys = append(keys, batch[i].Evidence.Keys()...)
+		for _, k := range batch[i].Evidence.Keys() {
+			keys = append(keys, k.String())
+		}
 	}
-	if err := lockKeys(ctx, tx, keys); err != nil && !errors.Is(err, errRace) {
+	b := &pgx.Batch{}
+	b.Queue("INSERT INTO tenant_map (key) SELECT k FROM unnest($1::text[]) AS k ORDER BY k ON CONFLICT (key) DO NOTHING", keys)
+	b.Queue("SELECT key FROM tenant_map WHERE key = ANY($1) ORDER BY key FOR SHARE", keys)
+	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return nil, err
 	}
 	if err := s.decide(ctx, tx); err != nil {
@@ -89,7 +93,7 @@ func AssignIn(ctx context.Context, tx pgx.Tx, id events.EventID, org events.OrgI
 
 // IndifferentToAssigning are statements of a parker that an operator's word
 // does not meet.
-var IndifferentToAssigning = []string{insertPlaceholders, lockPlaceholders, selectMappings, selectAccounts}
+var IndifferentToAssigning = []string{lockPlaceholders, selectMappings, selectAccounts}
 
 // AskIn is what Routing.Ask does inside its transaction.
 func AskIn(ctx context.Context, tx pgx.Tx, requests []tenantmap.Request) ([][]events.OrgID, error) {

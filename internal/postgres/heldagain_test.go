@@ -101,17 +101,18 @@ func TestWhatIsHeldAgainOutlivesItsRelease(t *testing.T) {
 	_, _, err := routing.Settle(t.Context(), []tenantmap.Unsettled{p})
 	require.NoError(t, err)
 	w.exec(t, "UPDATE held_events SET ready = true") // an operator's replay
-	token, claims, err := routing.ClaimReady(t.Context(), "", 10, time.Minute)
+	claimed, err := routing.ClaimReady(t.Context(), "", 10, time.Minute)
 	require.NoError(t, err)
+	claims := claimed.Claims
 	require.Len(t, claims, 1)
 	_, _, err = routing.Settle(t.Context(), []tenantmap.Unsettled{p})
 	require.NoError(t, err)
-	require.NoError(t, routing.DeleteReleased(t.Context(), token, []events.EventID{claims[0].EventID}))
+	require.NoError(t, routing.DeleteReleased(t.Context(), claimed.Token, []events.EventID{claims[0].EventID}))
 	require.True(t, w.lost(t, p.Held.EventID), "it is parked")
 	w.exec(t, "UPDATE held_events SET ready = true")
-	token, _, err = routing.ClaimReady(t.Context(), "", 10, time.Minute)
+	claimed, err = routing.ClaimReady(t.Context(), "", 10, time.Minute)
 	require.NoError(t, err)
-	require.NoError(t, routing.DeleteReleased(t.Context(), token, []events.EventID{claims[0].EventID}))
+	require.NoError(t, routing.DeleteReleased(t.Context(), claimed.Token, []events.EventID{claims[0].EventID}))
 	var held int
 	require.NoError(t, w.owner.QueryRow(t.Context(), "SELECT count(*) FROM held_events").Scan(&held))
 	require.Zero(t, held, "its own release deletes it")

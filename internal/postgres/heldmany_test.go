@@ -197,17 +197,18 @@ func TestReadyEventsAreClaimedInRounds(t *testing.T) {
 	routing := postgres.NewRouting(w.open(t, testkit.Router))
 	round := func() (ids []events.EventID, sizes []int) {
 		for after := events.EventID(""); ; {
-			token, claims, err := routing.ClaimReady(t.Context(), after, 100, time.Minute)
+			claimed, err := routing.ClaimReady(t.Context(), after, 100, time.Minute)
 			require.NoError(t, err)
+			claims := claimed.Claims
 			sizes = append(sizes, len(claims))
 			for i := range claims {
 				ids = append(ids, claims[i].EventID)
 			}
-			if len(claims) < 100 {
+			if !claimed.More {
 				return ids, sizes
 			}
 			after = claims[99].EventID
-			require.NoError(t, routing.DeleteReleased(t.Context(), token, ids[len(ids)-50:])) // the broker took half of them
+			require.NoError(t, routing.DeleteReleased(t.Context(), claimed.Token, ids[len(ids)-50:])) // the broker took half of them
 		}
 	}
 	ids, sizes := round()

@@ -80,15 +80,16 @@ func TestRegressionAClaimDoesNotPassWhatWasReleased(t *testing.T) {
 	routing := postgres.NewRouting(router)
 	after := events.EventID("")
 	for range 8 { // larger than a router's, so as to be done sooner
-		token, claims, err := routing.ClaimReady(t.Context(), after, 1000, time.Minute)
+		claimed, err := routing.ClaimReady(t.Context(), after, 1000, time.Minute)
 		require.NoError(t, err)
+		claims := claimed.Claims
 		require.Len(t, claims, 1000)
 		ids := make([]events.EventID, len(claims))
 		for i := range claims {
 			ids[i] = claims[i].EventID
 		}
 		after = ids[len(ids)-1]
-		require.NoError(t, routing.DeleteReleased(t.Context(), token, ids))
+		require.NoError(t, routing.DeleteReleased(t.Context(), claimed.Token, ids))
 	}
 	require.Less(t, router.ClaimTouches(t, after), 1000, "a hundred events, and what leads to them")
 	require.Greater(t, router.ClaimTouches(t, ""), 5000, "otherwise this shows nothing")

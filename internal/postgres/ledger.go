@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -43,10 +42,6 @@ type applied struct {
 }
 
 const (
-	advanceFence = `
-		UPDATE applied_offsets SET next_offset = $5, updated_at = now()
-		WHERE group_name = $1 AND topic = $2 AND partition = $3 AND next_offset = $4
-		RETURNING now()`
 	// One key after the other, each in its own partition: = ANY would search
 	// every partition for every key.
 	selectKnown = `
@@ -54,22 +49,16 @@ const (
 		CROSS JOIN LATERAL (SELECT event_id, receipt_id, applied_at FROM event_ids WHERE event_id = k.id OFFSET 0) e`
 )
 
-// openLedger passes the fence and reads what is known of the batch's events, in one
-// round trip. It returns bus.ErrFenced when the partition is somebody else's.
-func openLedger(ctx context.Context, tx pgx.Tx, group string, f bus.Fence, batch []occurrence) (*ledger, error) {
+// openLedger passes the fences and reads what is known of the batch's events, in
+// one round trip. It returns bus.ErrFenced when a partition is somebody else's.
+func openLedger(ctx context.Context, tx pgx.Tx, group string, fences []bus.Fence, batch []occurrence) (*ledger, error) {
 	l := &ledger{known: make(map[events.EventID]applied, len(batch))}
 	ids := make([]string, len(batch))
 	for i := range batch {
 		ids[i] = string(batch[i].id)
 	}
 	b := &pgx.Batch{}
-	b.Queue(advanceFence, group, f.Topic, f.Partition, f.At, f.Next).QueryRow(func(row pgx.Row) error {
-		err := row.Scan(&l.now)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return bus.ErrFenced
-		}
-		return err
-	})
+	queueFences(b, group, fences, &l.now)
 	b.Queue(selectKnown, ids).Query(func(rows pgx.Rows) error {
 		var id events.EventID
 		var a applied
@@ -181,7 +170,7 @@ func NewLedger(db *DB, group string) *Ledger {
 // Hold passes the fence and keeps events that no domain can apply.
 func (l *Ledger) Hold(ctx context.Context, f bus.Fence, held []tenantmap.Held) error {
 	return l.db.inTx(ctx, "holding events", func(ctx context.Context, tx pgx.Tx) error {
-		if _, err := openLedger(ctx, tx, l.group, f, nil); err != nil {
+		if _, err := openLedger(ctx, tx, l.group, []bus.Fence{f}, nil); err != nil {
 			return err
 		}
 		return hold(ctx, tx, held)

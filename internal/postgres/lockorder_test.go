@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
+	"waybill/internal/bus"
 	"waybill/internal/events"
 )
 
@@ -29,7 +30,7 @@ func TestRowsAreLockedInTheOrderOfTheirIDs(t *testing.T) {
 	require.NoError(t, holder.do(t, lockRow, rows[0]))
 	applied := make(chan error, 1)
 	go func() {
-		_, err := d.messages.Apply(t.Context(), d.fence(len(batch)), batch)
+		_, err := d.messages.Apply(t.Context(), []bus.Fence{d.fence(len(batch))}, batch)
 		applied <- err
 	}()
 	holder.blocks(t)

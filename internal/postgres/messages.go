@@ -19,9 +19,9 @@ type Messages struct {
 // NewMessages returns the store over a pool of the worker's role.
 func NewMessages(db *DB, group string) *Messages { return &Messages{db, group} }
 
-// Apply applies a batch of one partition in one transaction; see [applyBatch].
-func (m *Messages) Apply(ctx context.Context, f bus.Fence, batch []events.Message) (events.Effect, error) {
-	return applyBatch(ctx, m.db, m.group, messageDomain, f, batch)
+// Apply applies a batch of some partitions in one transaction; see [applyBatch].
+func (m *Messages) Apply(ctx context.Context, fences []bus.Fence, batch []events.Message) (events.Effect, error) {
+	return applyBatch(ctx, m.db, m.group, messageDomain, fences, batch)
 }
 
 var messageDomain = &domain[events.Message]{

@@ -45,7 +45,7 @@ func (d *desk) fence(n int) bus.Fence {
 // apply applies a batch at the desk's position and moves on.
 func (d *desk) apply(t testing.TB, batch ...events.Message) events.Effect {
 	t.Helper()
-	effect, err := d.messages.Apply(context.Background(), d.fence(len(batch)), batch)
+	effect, err := d.messages.Apply(context.Background(), []bus.Fence{d.fence(len(batch))}, batch)
 	require.NoError(t, err)
 	d.at += int64(len(batch))
 	return effect
@@ -146,7 +146,7 @@ func TestAStaleFenceAppliesNothing(t *testing.T) {
 	d := newDesk(t)
 	d.apply(t, d.status(d.orgA, 1, "sent", "", 1))
 	zombie := bus.Fence{Topic: events.TopicMessages, At: 0, Next: 5}
-	_, err := d.messages.Apply(t.Context(), zombie, []events.Message{d.status(d.orgA, 1, "delivered", "", 2)})
+	_, err := d.messages.Apply(t.Context(), []bus.Fence{zombie}, []events.Message{d.status(d.orgA, 1, "delivered", "", 2)})
 	require.ErrorIs(t, err, bus.ErrFenced)
 	s, _ := d.state(t, d.orgA, 1)
 	require.Equal(t, "sent", s.Status)
@@ -162,7 +162,7 @@ func TestReplayBringsTheSameStatusEventsBack(t *testing.T) {
 		batch[i].Replay = true
 	}
 	f := bus.Fence{Topic: events.TopicMessages, At: d.at, Next: d.at}
-	second, err := d.messages.Apply(t.Context(), f, batch)
+	second, err := d.messages.Apply(t.Context(), []bus.Fence{f}, batch)
 	require.NoError(t, err)
 	require.Empty(t, second.Outcomes)
 	require.Len(t, second.Status, 3)
@@ -185,7 +185,7 @@ func TestReplayDoesNotKnowMoreThanTheFirstTime(t *testing.T) {
 	first := d.apply(t, intended)
 	d.apply(t, d.sent(d.orgA, 1))
 	intended.Replay = true
-	again, err := d.messages.Apply(t.Context(), d.fence(0), []events.Message{intended})
+	again, err := d.messages.Apply(t.Context(), []bus.Fence{d.fence(0)}, []events.Message{intended})
 	require.NoError(t, err)
 	require.Empty(t, first.Status[0].ProviderID)
 	require.Empty(t, cmp.Diff(records(t, first.Status), records(t, again.Status)))
@@ -198,7 +198,7 @@ func TestReplayAppliesWhatIsMissing(t *testing.T) {
 	require.NoError(t, d.ledger.Advance(t.Context(), bus.Fence{Topic: events.TopicMessages, Next: 10}))
 	e := d.status(d.orgA, 1, "sent", "", 1)
 	e.Replay = true
-	effect, err := d.messages.Apply(t.Context(), bus.Fence{Topic: events.TopicMessages, At: 10, Next: 10}, []events.Message{e})
+	effect, err := d.messages.Apply(t.Context(), []bus.Fence{bus.Fence{Topic: events.TopicMessages, At: 10, Next: 10}}, []events.Message{e})
 	require.NoError(t, err)
 	require.Len(t, effect.Status, 1)
 }
@@ -248,7 +248,7 @@ func TestAFinalOutcomeSupersedesWhatWasHeld(t *testing.T) {
 func TestAnEventOfAnOrganisationThatDoesNotExistIsPermanent(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	_, err := d.messages.Apply(t.Context(), d.fence(1), []events.Message{d.status(events.OrgID(uuid.NewString()), 1, "sent", "", 1)})
+	_, err := d.messages.Apply(t.Context(), []bus.Fence{d.fence(1)}, []events.Message{d.status(events.OrgID(uuid.NewString()), 1, "sent", "", 1)})
 	require.ErrorContains(t, err, "SQLSTATE 23503")
 }
 
@@ -287,7 +287,7 @@ func TestAnyOrderEndsInTheSameRows(t *testing.T) {
 		rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1)).Shuffle(len(played), func(i, j int) { played[i], played[j] = played[j], played[i] })
 		for len(played) > 0 {
 			n := rapid.IntRange(1, len(played)).Draw(t, "batch")
-			effect, err := d.messages.Apply(context.Background(), d.fence(n), played[:n])
+			effect, err := d.messages.Apply(context.Background(), []bus.Fence{d.fence(n)}, played[:n])
 			require.NoError(t, err)
 			require.Zero(t, effect.Duplicates)
 			d.at += int64(n)

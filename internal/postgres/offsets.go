@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -47,14 +48,37 @@ func (o *Offsets) Plant(ctx context.Context, topic string, partition int, at int
 	return translate(err, "planting the fence")
 }
 
-// Advance moves a position, and returns bus.ErrFenced when it is not where the
-// caller believes: another member moved it, or the database was restored.
-func (o *Offsets) Advance(ctx context.Context, f bus.Fence) error {
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	tag, err := o.db.pool.Exec(ctx, advanceFence, o.group, f.Topic, f.Partition, f.At, f.Next)
-	if err == nil && tag.RowsAffected() == 0 {
-		return bus.ErrFenced
-	}
-	return translate(err, "advancing the applied offset")
+const advanceFences = `
+	UPDATE applied_offsets o SET next_offset = f.next, updated_at = now()
+	FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bigint[]) AS f(topic, partition, at, next)
+	WHERE o.group_name = $1 AND o.topic = f.topic AND o.partition = f.partition AND o.next_offset = f.at
+	RETURNING now()`
+
+// queueFences moves the positions of partitions, all or none: it fails with
+// bus.ErrFenced when one is not where its fence says. now becomes the
+// transaction's time.
+func queueFences(b *pgx.Batch, group string, fences []bus.Fence, now *time.Time) {
+	b.Queue(advanceFences, group,
+		each(fences, func(f *bus.Fence) string { return f.Topic }),
+		each(fences, func(f *bus.Fence) int32 { return int32(f.Partition) }), //nolint:gosec // a partition number
+		each(fences, func(f *bus.Fence) int64 { return f.At }),
+		each(fences, func(f *bus.Fence) int64 { return f.Next }),
+	).Query(func(rows pgx.Rows) error {
+		tag, err := pgx.ForEachRow(rows, []any{now}, func() error { return nil })
+		if err == nil && tag.RowsAffected() != int64(len(fences)) {
+			return bus.ErrFenced
+		}
+		return err
+	})
+}
+
+// Advance moves positions, all or none, and returns bus.ErrFenced when one is not
+// where the caller believes: another member moved it, or the database was restored.
+func (o *Offsets) Advance(ctx context.Context, fences ...bus.Fence) error {
+	return o.db.inTx(ctx, "advancing applied offsets", func(ctx context.Context, tx pgx.Tx) error {
+		b := &pgx.Batch{}
+		var now time.Time
+		queueFences(b, o.group, fences, &now)
+		return tx.SendBatch(ctx, b).Close()
+	})
 }

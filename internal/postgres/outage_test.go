@@ -5,6 +5,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"waybill/internal/bus"
 	"waybill/internal/events"
 	"waybill/internal/fault"
 	"waybill/internal/postgres"
@@ -27,7 +28,7 @@ func TestAnOutageIsNeverPermanent(t *testing.T) {
 		nowhere, err := postgres.Open(t.Context(), postgres.Config{URL: config("postgres://waybill_worker:x@" + testkit.FreeAddress(t) + "/waybill")})
 		require.NoError(t, err)
 		defer nowhere.Close()
-		_, err = postgres.NewMessages(nowhere, events.GroupWorkers).Apply(t.Context(), d.fence(1), batch)
+		_, err = postgres.NewMessages(nowhere, events.GroupWorkers).Apply(t.Context(), []bus.Fence{d.fence(1)}, batch)
 		waits(t, err)
 	})
 	for what, end := range map[string]string{"the server goes down": "pg_terminate_backend", "the statement is cancelled": "pg_cancel_backend"} {
@@ -36,7 +37,7 @@ func TestAnOutageIsNeverPermanent(t *testing.T) {
 			require.NoError(t, r.do(t, lockRow, batch[0].Row))
 			applied := make(chan error, 1)
 			go func() {
-				_, err := d.messages.Apply(t.Context(), d.fence(1), batch)
+				_, err := d.messages.Apply(t.Context(), []bus.Fence{d.fence(1)}, batch)
 				applied <- err
 			}()
 			r.blocks(t)
@@ -47,7 +48,7 @@ func TestAnOutageIsNeverPermanent(t *testing.T) {
 	}
 	t.Run("a right is missing", func(t *testing.T) {
 		d.exec(t, "REVOKE INSERT ON event_ids FROM waybill_worker")
-		_, err := d.messages.Apply(t.Context(), d.fence(1), batch)
+		_, err := d.messages.Apply(t.Context(), []bus.Fence{d.fence(1)}, batch)
 		waits(t, err)
 		d.exec(t, "GRANT INSERT ON event_ids TO waybill_worker")
 	})

@@ -31,12 +31,16 @@ const claimReady = `
 // claimBytes is about how much memory the records of one claim take.
 const claimBytes = 8 << 20
 
+// unkeptBytes is what a record counts that is not kept here.
+const unkeptBytes = 64 << 10
+
 // ClaimReady leases up to limit ready events behind an event id to the caller,
 // in order of their ids, fewer where their records are large. Nobody else gets
 // them until the lease ends; the token proves it to [Routing.DeleteReleased].
-func (r *Routing) ClaimReady(ctx context.Context, after events.EventID, limit int, lease time.Duration) (token string, claims []tenantmap.Claim, err error) {
-	token = uuid.NewString()
-	err = r.db.inTx(ctx, "claiming held events", func(ctx context.Context, tx pgx.Tx) error {
+func (r *Routing) ClaimReady(ctx context.Context, after events.EventID, limit int, lease time.Duration) (tenantmap.Claimed, error) {
+	token := uuid.NewString()
+	var claims []tenantmap.Claim
+	err := r.db.inTx(ctx, "claiming held events", func(ctx context.Context, tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, claimReady, token, lease, limit, after, claimBytes)
 		if err != nil {
 			return err
@@ -46,7 +50,16 @@ func (r *Routing) ClaimReady(ctx context.Context, after events.EventID, limit in
 		})
 		return err
 	})
-	return token, claims, err
+	bytes := 0
+	for i := range claims {
+		size := len(claims[i].Record)
+		if size == 0 {
+			size = unkeptBytes
+		}
+		bytes += size
+	}
+	// One that did not fit is no larger than a request may be, far below the half.
+	return tenantmap.Claimed{Token: token, Claims: claims, More: len(claims) == limit || bytes > claimBytes/2}, err
 }
 
 const deleteReleased = `DELETE FROM held_events WHERE lease_token = $1 AND event_id = ANY($2)`

@@ -86,9 +86,9 @@ func TestWhatIsDueIsTriedAgain(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, n)
 	}
-	_, claims, err := routing.ClaimReady(t.Context(), "", 10, time.Minute)
+	claimed, err := routing.ClaimReady(t.Context(), "", 10, time.Minute)
 	require.NoError(t, err)
-	require.Len(t, claims, 1)
+	require.Len(t, claimed.Claims, 1)
 }
 
 // Within one batch the first that enters an id decides for those behind it,

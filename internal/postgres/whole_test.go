@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"waybill/internal/bus"
 	"waybill/internal/events"
 	"waybill/internal/fault"
 )
@@ -32,7 +33,7 @@ func TestABatchIsWrittenWholeOrNotAtAll(t *testing.T) {
 	before := d.contents(t)
 	for _, table := range written {
 		d.exec(t, "CREATE TRIGGER break_off BEFORE INSERT OR UPDATE ON "+table+" FOR EACH STATEMENT EXECUTE FUNCTION break_off()")
-		_, err := d.messages.Apply(t.Context(), d.fence(len(batch)), batch)
+		_, err := d.messages.Apply(t.Context(), []bus.Fence{d.fence(len(batch))}, batch)
 		require.ErrorContains(t, err, "SQLSTATE 53100", table)
 		require.Equal(t, fault.Unavailable, fault.ClassOf(err), table)
 		require.Equal(t, before, d.contents(t), "broken off at %s", table)

@@ -7,7 +7,6 @@ import (
 
 	"waybill/internal/bus"
 	"waybill/internal/events"
-	"waybill/internal/fault"
 	"waybill/internal/tenantmap"
 )
 
@@ -31,9 +30,9 @@ func (r *Router) Open(ctx context.Context, a bus.Assignment) (bus.Partition, err
 		}
 		next = start
 	}
-	handle := handler(r.route)
+	handle := r.routing
 	if a.Topic == events.TopicSends {
-		handle = r.record
+		handle = r.recording
 	}
 	return &partition{router: r, topic: a.Topic, number: a.Partition, start: start, saved: next, next: next, handle: handle}, nil
 }
@@ -46,11 +45,8 @@ type partition struct {
 	start       int64
 	saved, next int64 // the position in the database, and here
 	savedAt     time.Time
-	handle      handler
+	handle      *shared
 }
-
-// handler processes records, all or none.
-type handler func(context.Context, []events.Record) error
 
 // saveEvery is how often a position is written; what lies behind it is merely
 // routed again.
@@ -60,7 +56,7 @@ func (p *partition) Start() int64 { return p.start }
 
 // Handle routes a batch, and writes now and then how far the partition is.
 func (p *partition) Handle(ctx context.Context, records []events.Record) error {
-	if err := p.router.isolate(ctx, records, p.handle); err != nil {
+	if err := p.handle.do(ctx, records); err != nil {
 		return err
 	}
 	p.next = max(p.next, records[len(records)-1].Offset+1)
@@ -69,27 +65,6 @@ func (p *partition) Handle(ctx context.Context, records []events.Record) error {
 		return p.save(ctx)
 	}
 	return nil
-}
-
-// isolate handles a batch. If that fails for good, it halves the batch until
-// the record that cannot be handled stands alone, and holds that one as dead.
-// Its neighbours may be passed on twice, under the receipts that they have.
-func (r *Router) isolate(ctx context.Context, records []events.Record, handle handler) error {
-	err := handle(ctx, records)
-	if err == nil || fault.ClassOf(err) != fault.Invalid {
-		return err
-	}
-	if half := len(records) / 2; half > 0 {
-		if err := r.isolate(ctx, records[:half], handle); err != nil {
-			return err
-		}
-		return r.isolate(ctx, records[half:], handle)
-	}
-	rec := &records[0]
-	r.Log.Error("a record cannot be handled and becomes a dead letter", "topic", rec.Topic, "partition", rec.Partition,
-		"offset", rec.Offset, "reason", fault.ReasonOf(err), "error", err)
-	r.metrics.decided(providerUnknown, events.Dead, fault.ReasonOf(err))
-	return r.Store.Hold(ctx, []tenantmap.Held{unreadable(rec, fault.ReasonOf(err))})
 }
 
 // providerUnknown stands for who sent a record of which nothing is believed.
@@ -112,7 +87,7 @@ func (p *partition) save(ctx context.Context) error {
 	if p.next == p.saved {
 		return nil
 	}
-	err := p.router.Positions.Advance(ctx, bus.Fence{Topic: p.topic, Partition: p.number, At: p.saved, Next: p.next})
+	_, err := p.router.saving.Do(ctx, bus.Fence{Topic: p.topic, Partition: p.number, At: p.saved, Next: p.next})
 	if err == nil {
 		p.saved = p.next
 	}

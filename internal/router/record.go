@@ -73,10 +73,11 @@ func (r *Router) enter(ctx context.Context, sends []sent) error {
 			at = append(at, i)
 		}
 	}
-	results, err := r.recording.do(ctx, entries)
+	results, ready, err := r.Store.RecordSends(ctx, entries)
 	if err != nil {
 		return err
 	}
+	r.wake(ready)
 	for i := range entries {
 		r.cache.Forget(entries[i].Keys()...)
 	}

@@ -16,15 +16,16 @@ import (
 )
 
 const (
+	releasePace  = 50 * time.Millisecond  // the least between two claims
 	releaseEvery = 200 * time.Millisecond // how soon an operator's release is seen
 	// While dead rows that cannot be cleared yet lie in the way, looking for ready
 	// events takes one part in five of a router's time.
 	releaseShare  = 4
 	releaseRarest = 2 * time.Second
 	releaseBatch  = 500 // the store bounds their bytes
-	// A router that dies holds up what it claimed for so long; one that is
-	// merely slow causes a repeat, which workers know by its receipt.
-	releaseLease = 5 * time.Second
+	// A router that dies holds up what it claimed for so long. One that is slower
+	// releases in vain: another claims the same, and neither may let go of it.
+	releaseLease = 10 * time.Second
 	sweepEvery   = 10 * time.Second
 	dueEvery     = time.Second
 )
@@ -34,7 +35,7 @@ const (
 // again, where they would wait behind what arrives now (docs/decisions/0040).
 func (r *Router) release(ctx context.Context) error {
 	var round releasing
-	pace := rate.NewLimiter(rate.Every(gatherEvery), 1)
+	pace := rate.NewLimiter(rate.Every(releasePace), 1)
 	for {
 		_ = pace.Wait(ctx) // it fails with ctx alone
 		began := time.Now()
@@ -58,33 +59,50 @@ func (r *Router) release(ctx context.Context) error {
 }
 
 // releasing is how far a router has come through the ready events.
-type releasing struct{ after events.EventID }
+type releasing struct {
+	after events.EventID
+	wake  time.Time // not before then is looked for keys that very many wait for
+}
 
 // releaseRound releases a batch. It returns true if the next one need not wait:
 // there may be more to release, or the round begins anew.
 func (r *Router) releaseRound(ctx context.Context, round *releasing) (more bool, err error) {
-	woken, err := r.Store.WakeHeld(ctx)
-	if err != nil {
-		return false, err
+	var woken int64
+	if now := time.Now(); !now.Before(round.wake) {
+		if woken, err = r.Store.WakeHeld(ctx); err != nil {
+			return false, err
+		}
+		if woken == 0 {
+			round.wake = now.Add(releaseEvery)
+		}
 	}
 	began := round.after == ""
-	n, err := r.releaseNext(ctx, round)
-	return n > 0 || woken > 0 || !began, err
+	_, more, err = r.releaseNext(ctx, round)
+	return more || woken > 0 || !began, err
 }
 
 // Release processes up to a batch of ready events anew, and returns how many
 // were claimed.
-func (r *Router) Release(ctx context.Context) (int, error) { return r.releaseNext(ctx, &releasing{}) }
+func (r *Router) Release(ctx context.Context) (int, error) {
+	n, _, err := r.releaseNext(ctx, &releasing{})
+	return n, err
+}
 
-func (r *Router) releaseNext(ctx context.Context, round *releasing) (int, error) {
-	token, claims, err := r.Store.ClaimReady(ctx, round.after, releaseBatch, releaseLease)
+// releaseNext releases a batch, and tells whether there may be more behind it.
+func (r *Router) releaseNext(ctx context.Context, round *releasing) (n int, more bool, err error) {
+	claimed, err := r.Store.ClaimReady(ctx, round.after, releaseBatch, releaseLease)
+	claims := claimed.Claims
 	round.after = ""
-	if len(claims) > 0 {
+	if claimed.More {
 		round.after = claims[len(claims)-1].EventID
 	}
 	if err != nil || len(claims) == 0 {
-		return 0, err
+		return 0, false, err
 	}
+	return len(claims), claimed.More, r.releaseClaimed(ctx, claimed.Token, claims)
+}
+
+func (r *Router) releaseClaimed(ctx context.Context, token string, claims []tenantmap.Claim) error {
 	var requests, sends released
 	spoilt := map[events.EventID]string{}
 	for i := range claims {
@@ -93,7 +111,7 @@ func (r *Router) releaseNext(ctx context.Context, round *releasing) (int, error)
 		case fault.ClassOf(err) == fault.Invalid:
 			spoilt[claims[i].EventID] = fault.ReasonOf(err)
 		case err != nil:
-			return 0, err
+			return err
 		case rec.Topic == events.TopicSends:
 			sends.add(&claims[i], rec)
 		default:
@@ -101,19 +119,19 @@ func (r *Router) releaseNext(ctx context.Context, round *releasing) (int, error)
 		}
 	}
 	if err := r.releaseAll(ctx, token, &requests, r.route); err != nil {
-		return 0, err
+		return err
 	}
 	if err := r.releaseAll(ctx, token, &sends, r.record); err != nil {
-		return 0, err
+		return err
 	}
 	if len(spoilt) > 0 {
 		r.metrics.lost.Add(float64(len(spoilt)))
 		r.Log.Error("held events cannot be released and stay until an operator has looked", "events", len(spoilt))
 		if err := r.Store.Spoil(ctx, token, spoilt); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return len(claims), nil
+	return nil
 }
 
 // released are claimed events and their records.
@@ -195,11 +213,15 @@ func (r *Router) sweep(ctx context.Context) error {
 	}
 }
 
-// RetryDue sets events ready whose time to be tried again has come, some.
+// RetryDue sets events ready whose time to be tried again has come.
 func (r *Router) RetryDue(ctx context.Context) error {
-	n, err := r.Store.RetryDue(ctx, r.Now())
-	r.wake(n)
-	return err
+	for {
+		n, err := r.Store.RetryDue(ctx, r.Now())
+		r.wake(n)
+		if err != nil || n == 0 {
+			return err
+		}
+	}
 }
 
 // countShare keeps counting below a fiftieth of a router's time: a million held

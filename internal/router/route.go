@@ -116,11 +116,12 @@ func (r *Router) settle(ctx context.Context, items []item) error {
 		}
 	}
 	r.caps.reserve(batch)
-	decisions, err := r.settling.do(ctx, batch)
+	decisions, ready, err := r.Store.Settle(ctx, batch)
 	r.caps.settled(batch, decisions)
 	if err != nil {
 		return err
 	}
+	r.wake(ready)
 	for i, d := range decisions {
 		unsettled[i].Decision = d
 	}

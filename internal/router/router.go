@@ -12,9 +12,9 @@
 // to each of those that ever write to that person: the message to the one that
 // it answers, and to the others an event of their own that holds the word alone.
 //
-// It works in batches: one look-up, one transaction for what is held, which it
-// shares with other partitions, one publish, then the offset. Everything it does may happen twice; the workers
-// tell a repeat by its receipt.
+// It works in batches, which partitions share: one look-up, one transaction for
+// what is held, one publish, then the offsets. Everything it does may happen
+// twice; the workers tell a repeat by its receipt.
 package router
 
 import (
@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,6 +30,7 @@ import (
 
 	"waybill/internal/bus"
 	"waybill/internal/events"
+	"waybill/internal/gather"
 	"waybill/internal/obs"
 	"waybill/internal/provider"
 	"waybill/internal/tenantmap"
@@ -81,7 +83,7 @@ type Store interface {
 	// ClaimReady leases events that are to be processed anew, behind an event id
 	// and in order of their ids, which is the store's own: up to limit, and fewer
 	// where their records are large.
-	ClaimReady(ctx context.Context, after events.EventID, limit int, lease time.Duration) (token string, claims []tenantmap.Claim, err error)
+	ClaimReady(ctx context.Context, after events.EventID, limit int, lease time.Duration) (tenantmap.Claimed, error)
 	// DeleteReleased removes what was processed anew under a lease.
 	DeleteReleased(ctx context.Context, token string, ids []events.EventID) error
 	// Spoil ends the release of events that can never be published, each for
@@ -109,9 +111,9 @@ type Positions interface {
 	Next(ctx context.Context, topic string, partition int) (int64, bool, error)
 	// Plant makes a new partition's position known.
 	Plant(ctx context.Context, topic string, partition int, at int64) error
-	// Advance moves a position, or returns bus.ErrFenced if it is not where
-	// the fence says.
-	Advance(ctx context.Context, f bus.Fence) error
+	// Advance moves positions, all or none: bus.ErrFenced if one is not where
+	// its fence says.
+	Advance(ctx context.Context, fences ...bus.Fence) error
 }
 
 // Consumers makes a member of a consumer group.
@@ -139,9 +141,9 @@ type Options struct {
 	Health     *obs.Health
 	Now        func() time.Time // nil = time.Now
 
-	// GatherEvery is the least time between two transactions that partitions
-	// share, of one kind; 0 = 20 ms.
-	GatherEvery time.Duration
+	// SharePause is the time between two batches that partitions share;
+	// 0 = what serves best.
+	SharePause time.Duration
 }
 
 // Router is the process. Make it with [New], run it with [Router.Run].
@@ -153,17 +155,15 @@ type Router struct {
 	metrics *metrics
 	kick    chan struct{} // a send set held events ready
 
-	settling  *gather[tenantmap.Unsettled, tenantmap.Decision]
-	recording *gather[tenantmap.Send, tenantmap.Entry]
+	routing   *shared
+	recording *shared
+	saving    *gather.Gatherer[bus.Fence, struct{}]
 }
 
 // New wires a router.
 func New(o Options) *Router {
 	if o.Now == nil {
 		o.Now = time.Now
-	}
-	if o.GatherEvery == 0 {
-		o.GatherEvery = gatherEvery
 	}
 	r := &Router{
 		Options: o,
@@ -175,16 +175,14 @@ func New(o Options) *Router {
 		r.parsers[p.Provider()] = p
 	}
 	r.metrics = newMetrics(o.Registerer, r.cache, o.Now)
-	r.settling = newGather(o.GatherEvery, func(ctx context.Context, batch []tenantmap.Unsettled) ([]tenantmap.Decision, error) {
-		decisions, ready, err := r.Store.Settle(ctx, batch)
-		r.wake(ready)
-		return decisions, err
+	r.routing = r.newShared(r.route, o.SharePause, routePause)
+	r.saving = gather.New(gather.Options[bus.Fence, struct{}]{
+		Pause: savePause, Most: math.MaxInt, Patience: sharePatience,
+		Run: func(ctx context.Context, fences []bus.Fence) ([]struct{}, error) {
+			return make([]struct{}, len(fences)), r.Positions.Advance(ctx, fences...)
+		},
 	})
-	r.recording = newGather(o.GatherEvery, func(ctx context.Context, sends []tenantmap.Send) ([]tenantmap.Entry, error) {
-		entries, ready, err := r.Store.RecordSends(ctx, sends)
-		r.wake(ready)
-		return entries, err
-	})
+	r.recording = r.newShared(r.record, o.SharePause, recordPause)
 	r.caps = newCaps(o.Config.MaxParked, r.metrics.capped)
 	return r
 }

@@ -76,7 +76,14 @@ type Request struct {
 	Event events.Message
 }
 
-// Claim is a held event that is to be processed anew. Token proves the lease.
+// Claimed are held events that are leased to who claimed them; Token proves it.
+type Claimed struct {
+	Token  string
+	Claims []Claim // in order of their ids
+	More   bool    // there may be more behind them
+}
+
+// Claim is a held event that is to be processed anew.
 type Claim struct {
 	EventID events.EventID
 	Raw     events.Position

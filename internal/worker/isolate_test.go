@@ -23,9 +23,9 @@ type witness struct {
 	taken []events.EventID
 }
 
-func (w *witness) Apply(ctx context.Context, f bus.Fence, batch []events.Message) (events.Effect, error) {
+func (w *witness) Apply(ctx context.Context, fences []bus.Fence, batch []events.Message) (events.Effect, error) {
 	w.calls++
-	effect, err := w.Messages.Apply(ctx, f, batch)
+	effect, err := w.Messages.Apply(ctx, fences, batch)
 	if err == nil {
 		for i := range batch {
 			w.taken = append(w.taken, batch[i].EventID)

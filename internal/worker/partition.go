@@ -3,13 +3,9 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
-	"runtime/debug"
-	"time"
 
 	"waybill/internal/bus"
 	"waybill/internal/events"
-	"waybill/internal/failpoint"
 	"waybill/internal/fault"
 	"waybill/internal/tenantmap"
 )
@@ -27,7 +23,7 @@ type position struct {
 // partition applies one partition's events of one domain.
 type partition[E any] struct {
 	position
-	domain domain[E]
+	domain *domain[E]
 }
 
 // Start returns the offset to read from.
@@ -56,7 +52,11 @@ func (p *partition[E]) Handle(ctx context.Context, records []events.Record) erro
 		}
 		good = append(good, located[E]{e, &records[i]})
 	}
-	if err := p.apply(ctx, good); err != nil {
+	do := p.domain.together
+	if len(good) >= aloneFrom {
+		do = p.domain.alone
+	}
+	if err := p.apply(ctx, good, do); err != nil {
 		return err
 	}
 	return p.hold(ctx, records[len(records)-1].Offset+1, dead)
@@ -82,9 +82,9 @@ func (p *position) reread(ctx context.Context, end int64) error {
 	return nil
 }
 
-// apply applies a batch in one transaction. If that fails for good, it halves
-// the batch until the record that cannot be applied stands alone.
-func (p *partition[E]) apply(ctx context.Context, batch []located[E]) error {
+// apply applies a batch by do. If that fails for good, it halves the batch until
+// the record that cannot be applied stands alone.
+func (p *partition[E]) apply(ctx context.Context, batch []located[E], do func(context.Context, share[E]) error) error {
 	if len(batch) == 0 {
 		return nil
 	}
@@ -92,18 +92,15 @@ func (p *partition[E]) apply(ctx context.Context, batch []located[E]) error {
 	for i := range batch {
 		list[i] = batch[i].event
 	}
-	f := p.fence(batch[len(batch)-1].record.Offset + 1)
-	failpoint.Reach(failpoint.WorkerBeforeApply)
-	began := time.Now()
-	effect, err := p.attempt(ctx, f, list)
+	s := share[E]{p.fence(batch[len(batch)-1].record.Offset + 1), list}
+	err := do(ctx, s)
 	if len(batch) == 1 && fault.ClassOf(err) == fault.Invalid {
-		effect, err = p.attempt(ctx, f, list) // a race with a neighbour looks the same, once
+		err = p.domain.alone(ctx, s) // a race with a neighbour looks the same, once
 	}
 	switch {
 	case err == nil:
-		p.next = f.Next
-		p.worker.metrics.batch(p.domain.name, len(list), time.Since(began), effect)
-		return p.publish(ctx, effect)
+		p.next = s.fence.Next
+		return nil
 	case errors.Is(err, bus.ErrFenced):
 		p.worker.metrics.fenced.Inc()
 		return err
@@ -112,32 +109,20 @@ func (p *partition[E]) apply(ctx context.Context, batch []located[E]) error {
 		return err
 	case len(batch) > 1:
 		half := len(batch) / 2
-		if err := p.apply(ctx, batch[:half]); err != nil {
+		if err := p.apply(ctx, batch[:half], p.domain.alone); err != nil {
 			return err
 		}
-		return p.apply(ctx, batch[half:])
+		return p.apply(ctx, batch[half:], p.domain.alone)
 	}
-	i := p.domain.info(&list[0])
+	i := p.domain.info(&s.events[0])
 	p.worker.Log.Error("an event cannot be applied and becomes a dead letter", "event_id", i.id, "org_id", i.org,
 		"topic", p.topic, "partition", p.partition, "offset", batch[0].record.Offset, "reason", fault.ReasonOf(err), "error", err)
-	held := p.domain.held(&list[0], events.Dead, fault.ReasonOf(err))
-	if err = p.hold(ctx, f.Next, []tenantmap.Held{held}); err == nil || fault.ClassOf(err) != fault.Invalid {
+	held := p.domain.held(&s.events[0], events.Dead, fault.ReasonOf(err))
+	if err = p.hold(ctx, s.fence.Next, []tenantmap.Held{held}); err == nil || fault.ClassOf(err) != fault.Invalid {
 		return err
 	}
 	// What it says cannot even be held: keep the record without believing it.
-	return p.hold(ctx, f.Next, []tenantmap.Held{undecodable(batch[0].record, err)})
-}
-
-// attempt turns a panic of the domain's rules into a permanent error, so that
-// the record that causes it is found.
-func (p *partition[E]) attempt(ctx context.Context, f bus.Fence, list []E) (effect events.Effect, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			p.worker.Log.Error("applying panicked", "topic", p.topic, "partition", p.partition, "stack", string(debug.Stack()))
-			err = fault.New(fault.Invalid, "apply_panic")
-		}
-	}()
-	return p.domain.apply(ctx, f, list)
+	return p.hold(ctx, s.fence.Next, []tenantmap.Held{undecodable(batch[0].record, err)})
 }
 
 func (p *position) fence(next int64) bus.Fence {
@@ -156,26 +141,6 @@ func (p *position) hold(ctx context.Context, next int64, held []tenantmap.Held) 
 	}
 	p.next = f.Next
 	p.worker.metrics.dead.Add(float64(len(held)))
-	return nil
-}
-
-func (p *position) publish(ctx context.Context, effect events.Effect) error {
-	if len(effect.Status) == 0 {
-		return nil
-	}
-	records := make([]events.Record, len(effect.Status))
-	for i := range effect.Status {
-		rec, err := effect.Status[i].Record()
-		if err != nil {
-			return err
-		}
-		records[i] = rec
-	}
-	failpoint.Reach(failpoint.WorkerAfterCommit)
-	if err := p.worker.Publisher.Publish(ctx, records...); err != nil {
-		return fmt.Errorf("publishing status events: %w", err)
-	}
-	p.worker.metrics.published.Add(float64(len(records)))
 	return nil
 }
 

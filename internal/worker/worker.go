@@ -1,6 +1,6 @@
-// Package worker is the apply loop that the domains share: a batch of resolved
-// events becomes one transaction, then status events, then an acknowledged
-// offset, in this order. A crash between any two of them repeats the batch; the
+// Package worker is the apply loop that the domains share: batches of resolved
+// events become one transaction, then status events, then acknowledged
+// offsets, in this order. A crash between any two of them repeats the batch; the
 // ledger in the database tells what was applied, the timeline what must be
 // published again.
 //
@@ -38,19 +38,20 @@ type Ledger interface {
 	Hold(ctx context.Context, f bus.Fence, held []tenantmap.Held) error
 }
 
-// Messages applies message events. See bus.ErrFenced and package fault for errors.
+// Messages applies message events of some partitions, all or none. See
+// bus.ErrFenced and package fault for errors.
 type Messages interface {
-	Apply(ctx context.Context, f bus.Fence, batch []events.Message) (events.Effect, error)
+	Apply(ctx context.Context, fences []bus.Fence, batch []events.Message) (events.Effect, error)
 }
 
 // Calls applies call events.
 type Calls interface {
-	Apply(ctx context.Context, f bus.Fence, batch []events.Call) (events.Effect, error)
+	Apply(ctx context.Context, fences []bus.Fence, batch []events.Call) (events.Effect, error)
 }
 
 // Billing applies Stripe events.
 type Billing interface {
-	Apply(ctx context.Context, f bus.Fence, batch []events.Billing) (events.Effect, error)
+	Apply(ctx context.Context, fences []bus.Fence, batch []events.Billing) (events.Effect, error)
 }
 
 // Consumers makes a member of a consumer group.
@@ -78,6 +79,10 @@ type Options struct {
 	Registerer prometheus.Registerer
 	Health     *obs.Health
 	Now        func() time.Time // nil = time.Now
+
+	// SharePause is the time between two transactions that partitions of a domain
+	// share; 0 = what serves best.
+	SharePause time.Duration
 }
 
 // Worker is the process. Make it with [New], run it with [Worker.Run].
@@ -85,6 +90,10 @@ type Worker struct {
 	Options
 	metrics   *metrics
 	retention *retentionMetrics
+
+	messages *domain[events.Message]
+	calls    *domain[events.Call]
+	billing  *domain[events.Billing]
 }
 
 // New wires a worker.
@@ -92,7 +101,14 @@ func New(o Options) *Worker {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Worker{Options: o, metrics: newMetrics(o.Registerer), retention: newRetentionMetrics(o.Registerer)}
+	if o.SharePause == 0 {
+		o.SharePause = sharePause
+	}
+	w := &Worker{Options: o, metrics: newMetrics(o.Registerer), retention: newRetentionMetrics(o.Registerer)}
+	w.messages = newDomain(w, o.SharePause, w.messageRules())
+	w.calls = newDomain(w, o.SharePause, w.callRules())
+	w.billing = newDomain(w, o.SharePause, w.billingRules())
+	return w
 }
 
 // Run applies until ctx is done, then finishes the batches in hand.
@@ -134,9 +150,9 @@ func (w *Worker) Open(ctx context.Context, a bus.Assignment) (bus.Partition, err
 	p := position{worker: w, topic: a.Topic, partition: a.Partition, start: start, next: next}
 	switch a.Topic {
 	case events.TopicBilling:
-		return &partition[events.Billing]{position: p, domain: w.billing()}, nil
+		return &partition[events.Billing]{position: p, domain: w.billing}, nil
 	case events.TopicCalls:
-		return &partition[events.Call]{position: p, domain: w.calls()}, nil
+		return &partition[events.Call]{position: p, domain: w.calls}, nil
 	}
-	return &partition[events.Message]{position: p, domain: w.messages()}, nil
+	return &partition[events.Message]{position: p, domain: w.messages}, nil
 }

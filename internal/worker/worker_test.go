@@ -59,8 +59,8 @@ type store struct {
 	lose int
 }
 
-func (s *store) Apply(ctx context.Context, f bus.Fence, batch []events.Message) (events.Effect, error) {
-	effect, err := s.Messages.Apply(ctx, f, batch)
+func (s *store) Apply(ctx context.Context, fences []bus.Fence, batch []events.Message) (events.Effect, error) {
+	effect, err := s.Messages.Apply(ctx, fences, batch)
 	if err == nil && s.lose > 0 {
 		s.lose--
 		return events.Effect{}, fault.New(fault.Unavailable, "answer_lost")

@@ -29,7 +29,7 @@ var routing = []defect{
 		name: "parking locks new keys alone",
 		harm: "a callback waits for ever if another one waited for the same send before it",
 		file: "internal/postgres/routing.go",
-		text: "ORDER BY key FOR SHARE`", wrong: "ORDER BY key`",
+		text: "ON CONFLICT (key) DO UPDATE SET recorded_at = t.recorded_at WHERE false`", wrong: "ON CONFLICT (key) DO NOTHING`",
 		tests: by("internal/postgres", "TestWhoRecordsAKeyWaitsForWhoParksUnderIt"),
 	},
 	{

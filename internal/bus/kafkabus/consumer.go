@@ -57,6 +57,8 @@ type consumer struct {
 	opts   ConsumerOptions
 	turns  *turns
 	log    *slog.Logger
+
+	pollers sync.Map // broker id -> *poller
 }
 
 // Run implements [bus.Consumer]. It waits for its topics to exist and for the

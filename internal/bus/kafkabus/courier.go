@@ -18,7 +18,7 @@ import (
 const (
 	maxJointBytes = 8 << 20
 	maxInFlight   = 4
-	sendPace      = 5 * time.Millisecond
+	sendPace      = 10 * time.Millisecond
 )
 
 // courier carries the records of all partitions that one broker leads: a

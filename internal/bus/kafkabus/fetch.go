@@ -52,9 +52,17 @@ func (c *Client) fetch(ctx context.Context, tp topicPartition, offset int64, l l
 	if res.Error != nil {
 		return fetched{}, res.Error
 	}
-	f := fetched{next: offset, end: res.HighWatermark}
+	return decode(tp, offset, res.HighWatermark, res.Records)
+}
+
+// decode reads what a broker sent of a partition from an offset on.
+func decode(tp topicPartition, offset, end int64, records kafka.RecordReader) (fetched, error) {
+	f := fetched{next: offset, end: end}
+	if records == nil {
+		return f, nil
+	}
 	for {
-		rec, err := res.Records.ReadRecord()
+		rec, err := records.ReadRecord()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -69,7 +77,7 @@ func (c *Client) fetch(ctx context.Context, tp topicPartition, offset int64, l l
 	// and a broker answers with the batch in whose range the offset lies. If that
 	// is all it answers with, nothing exists at this offset; step over it, or the
 	// same batch would come for ever.
-	if stream, ok := res.Records.(*protocol.RecordStream); ok && len(stream.Records) > 0 && f.next == offset {
+	if stream, ok := records.(*protocol.RecordStream); ok && len(stream.Records) > 0 && f.next == offset {
 		f.next++
 	}
 	return f, nil

@@ -118,7 +118,7 @@ func (r *reader) step(ctx context.Context) error {
 func (r *reader) fetch(ctx context.Context) (fetched, error) {
 	var p patience
 	for {
-		f, err := r.k.client.fetch(ctx, r.topicPartition, r.position, fetchNext)
+		f, err := r.k.poll(ctx, r.topicPartition, r.position)
 		switch {
 		case err == nil:
 			return f, nil

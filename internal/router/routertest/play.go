@@ -151,7 +151,7 @@ func (p *play) begin(i int) {
 			ParkMaxAge: 72 * time.Hour, AdoptAfter: adoptAfter, CacheBytes: 1 << 20, MaxParked: rapid.SampledFrom([]int{0, 2, 1000}).Draw(p.t, "cap"),
 		},
 		Parsers: []provider.Parser{twilio.Parser{}}, Store: p.b, Positions: offsets{}, Feed: feed{p.b}, Publisher: p.log, Follower: p.log,
-		Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Health: obs.NewHealth(), Now: func() time.Time { return p.now }, GatherEvery: 1,
+		Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Health: obs.NewHealth(), Now: func() time.Time { return p.now }, SharePause: 1,
 	})
 	require.NoError(p.t, p.routers[i].Confirm(context.Background()))
 }

@@ -274,14 +274,15 @@ func (m *memory) talk(k tenantmap.Key, s *tenantmap.Send) {
 	m.facts.Conversations[k] = append(list, tenantmap.Conversation{Org: s.Org, Times: []time.Time{s.SentAt}})
 }
 
-func (m *memory) ClaimReady(_ context.Context, _ events.EventID, limit int, _ time.Duration) (token string, claims []tenantmap.Claim, err error) {
+func (m *memory) ClaimReady(_ context.Context, _ events.EventID, limit int, _ time.Duration) (tenantmap.Claimed, error) {
+	var claims []tenantmap.Claim
 	for _, h := range m.inOrder() {
 		if h.ready && !h.leased && len(claims) < limit {
 			h.leased = true
 			claims = append(claims, tenantmap.Claim{EventID: h.EventID, Raw: h.Raw, Record: h.Record})
 		}
 	}
-	return "token", claims, nil
+	return tenantmap.Claimed{Token: "token", Claims: claims}, nil
 }
 
 func (m *memory) DeleteReleased(_ context.Context, _ string, ids []events.EventID) error {
@@ -340,4 +341,4 @@ type offsets struct{}
 
 func (offsets) Next(context.Context, string, int) (int64, bool, error) { return 0, false, nil }
 func (offsets) Plant(context.Context, string, int, int64) error        { return nil }
-func (offsets) Advance(context.Context, bus.Fence) error               { return nil }
+func (offsets) Advance(context.Context, ...bus.Fence) error            { return nil }

@@ -1,4 +1,4 @@
-package router_test
+package gather_test
 
 import (
 	"context"
@@ -7,11 +7,12 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"waybill/internal/fault"
-	"waybill/internal/router"
+	"waybill/internal/gather"
 )
 
 // transactions takes note of what went into each one, in order of size and name.
@@ -40,13 +41,17 @@ func (tx *transactions) run(_ context.Context, in []string) ([]int, error) {
 	return out, nil
 }
 
+func newGatherer(tx *transactions) *gather.Gatherer[string, int] {
+	return gather.New(gather.Options[string, int]{Run: tx.run, Pause: time.Second, Most: 10, Patience: time.Minute})
+}
+
 // ask has each of the names asked for by a partition of its own, after a first
 // one has just begun a transaction; it returns what each was told.
 func ask(t *testing.T, tx *transactions, names ...string) map[string]error {
 	t.Helper()
 	told := map[string]error{}
 	synctest.Test(t, func(t *testing.T) {
-		g := router.NewGather(tx.run)
+		g := newGatherer(tx)
 		_, err := g.Do(t.Context(), "0")
 		require.NoError(t, err)
 		var mu sync.Mutex
@@ -101,7 +106,7 @@ func TestWhoLeavesIsForgotten(t *testing.T) {
 	t.Parallel()
 	tx := &transactions{}
 	synctest.Test(t, func(t *testing.T) {
-		g := router.NewGather(tx.run)
+		g := newGatherer(tx)
 		_, err := g.Do(t.Context(), "0")
 		require.NoError(t, err)
 		gone, leave := context.WithCancel(t.Context())
