@@ -45,8 +45,8 @@ const selectKnownReceipts = `
 	SELECT event_id, receipt_id, false FROM (
 		SELECT event_id, receipt_id FROM held_events WHERE event_id = ANY($1) ORDER BY event_id FOR UPDATE) h`
 
-// upsertHeld keeps the first receipt of an event that is held again, and ends
-// any lease: whoever released the earlier state must not delete this one.
+// upsertHeld keeps the first receipt and the record of an event that is held
+// again, and ends any lease: whoever released the earlier state must not delete this one.
 const upsertHeld = `
 	INSERT INTO held_events AS h (event_id, receipt_id, state, reason, provider, kind, signer, named_key, received_at,
 		raw_topic, raw_partition, raw_offset, record, detail, retry_at)
@@ -54,7 +54,7 @@ const upsertHeld = `
 		$10::text[], $11::int[], $12::bigint[], $13::bytea[], $14::text[], $15::timestamptz[])
 	ORDER BY 1
 	ON CONFLICT (event_id) DO UPDATE SET state = excluded.state, reason = excluded.reason, detail = excluded.detail,
-		ready = false, ready_at = NULL, retry_at = excluded.retry_at,
+		ready = false, ready_at = NULL, retry_at = excluded.retry_at, record = coalesce(h.record, excluded.record),
 		lease_token = NULL, lease_until = NULL, attempts = h.attempts + 1`
 
 const insertHeldKeys = `

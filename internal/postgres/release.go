@@ -25,8 +25,8 @@ const claimReady = `
 	claimed AS (
 		UPDATE held_events h SET lease_token = $1, lease_until = now() + $2::interval
 		FROM summed n WHERE h.event_id = n.event_id AND (n.bytes_so_far <= $5 OR n.bytes_so_far = n.bytes)
-		RETURNING h.event_id, h.raw_topic, h.raw_partition, h.raw_offset, h.record, h.ready_at)
-	SELECT event_id, raw_topic, raw_partition, raw_offset, record, ready_at FROM claimed ORDER BY event_id`
+		RETURNING h.event_id, h.raw_topic, h.raw_partition, h.raw_offset, h.record, h.provider, h.signer, h.state, h.ready_at)
+	SELECT event_id, raw_topic, raw_partition, raw_offset, record, provider, signer, state, ready_at FROM claimed ORDER BY event_id`
 
 // claimBytes is about how much memory the records of one claim take.
 const claimBytes = 8 << 20
@@ -46,7 +46,7 @@ func (r *Routing) ClaimReady(ctx context.Context, after events.EventID, limit in
 			return err
 		}
 		claims, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (c tenantmap.Claim, err error) {
-			return c, row.Scan(&c.EventID, &c.Raw.Topic, &c.Raw.Partition, &c.Raw.Offset, &c.Record, &c.ReadyAt)
+			return c, row.Scan(&c.EventID, &c.Raw.Topic, &c.Raw.Partition, &c.Raw.Offset, &c.Record, &c.Signer.Provider, &c.Signer.Name, &c.State, &c.ReadyAt)
 		})
 		return err
 	})
@@ -120,7 +120,7 @@ func (r *Routing) SupersedeFinal(ctx context.Context, after events.EventID) (las
 // expireParked looks at the oldest ten thousand: those that are ready already
 // make way as they are released.
 const expireParked = `
-	UPDATE held_events SET state = 'dead', reason = $2
+	UPDATE held_events SET state = 'dead', reason = CASE WHEN reason = ANY($3) THEN reason ELSE $2 END
 	WHERE event_id IN (
 		SELECT event_id FROM held_events WHERE event_id = ANY(ARRAY(
 				SELECT event_id FROM held_events WHERE state = 'parked' AND received_at < $1 ORDER BY received_at LIMIT 10000))
@@ -135,7 +135,8 @@ func (r *Routing) ExpireParked(ctx context.Context, t time.Time) (int64, error) 
 		if _, err := tx.Exec(ctx, inOrder); err != nil {
 			return err
 		}
-		tag, err := tx.Exec(ctx, expireParked, t, tenantmap.ReasonUnclaimed)
+		tag, err := tx.Exec(ctx, expireParked, t, tenantmap.ReasonUnclaimed,
+			[]string{tenantmap.ReasonRecordLost, tenantmap.ReasonRecordDamaged})
 		n = tag.RowsAffected()
 		return err
 	})

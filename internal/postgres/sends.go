@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -298,8 +297,5 @@ func sortedKeys(sends []tenantmap.Send) []tenantmap.Key {
 	for i := range sends {
 		keys = append(keys, sends[i].Keys()...)
 	}
-	slices.SortFunc(keys, func(a, b tenantmap.Key) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Value, b.Value))
-	})
-	return slices.Compact(keys)
+	return tenantmap.SortKeys(keys)
 }

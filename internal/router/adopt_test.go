@@ -1,6 +1,7 @@
 package router_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -50,6 +51,19 @@ func TestAboveTheCapTheRequestStaysInKafka(t *testing.T) {
 	require.NoError(t, g.owner.QueryRow(t.Context(), "SELECT count(record) FROM held_events").Scan(&kept))
 	require.Equal(t, 2, kept)
 	require.Equal(t, 3, g.counter("waybill_router_park_capped_total"))
+	// Tried again, one finds the place of another, and its request is kept again.
+	g.exec("UPDATE held_events SET ready = true WHERE record IS NOT NULL")
+	g.exec("UPDATE held_events SET ready = true")
+	g.until(func() string {
+		var ready int
+		require.NoError(t, g.owner.QueryRow(t.Context(), "SELECT count(*) FROM held_events WHERE ready OR lease_until IS NOT NULL").Scan(&ready))
+		if ready > 0 {
+			return fmt.Sprint(ready, " are not held again yet")
+		}
+		return ""
+	})
+	require.NoError(t, g.owner.QueryRow(t.Context(), "SELECT count(record) FROM held_events").Scan(&kept))
+	require.GreaterOrEqual(t, kept, 2)
 	g.publish(status(g.signB, 9, "sent"))
 	for n := range 5 {
 		g.publish(g.send(g.orgA, n))

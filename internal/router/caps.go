@@ -13,8 +13,8 @@ import (
 // caps bounds what one signer's parked events take of the database: above most
 // of them, an event keeps only where its request lies in Kafka. Nothing is
 // dropped; what the topic has forgotten by the time of its release cannot be
-// replayed. What is released counts until the next sweep; what other routers
-// park counts from then on, so together they may go beyond it by that. It is
+// replayed. What other routers
+// park and release counts from the next sweep on, so together they may go beyond it by that. It is
 // safe for concurrent use.
 type caps struct {
 	most int
@@ -27,7 +27,7 @@ type caps struct {
 // parked is how many events of a signer are parked with their records.
 type parked struct {
 	counted  int // by the database, at the last sweep
-	since    int // by this router, since that sweep began
+	since    int // by this router, since that sweep began; below 0 if more was released
 	reserved int // by this router, in transactions that have not ended
 }
 
@@ -85,13 +85,25 @@ func (c *caps) settled(batch []tenantmap.Unsettled, decisions []tenantmap.Decisi
 	}
 }
 
+// released gives back the room of parked events that are about to be processed
+// anew; one that is parked again takes it again.
+func (c *caps) released(claims []tenantmap.Claim) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range claims {
+		if p := c.kept[claims[i].Signer]; p != nil && claims[i].State == events.Parked && len(claims[i].Record) > 0 {
+			p.since--
+		}
+	}
+}
+
 // begin forgets what was parked before a count that is about to begin.
 func (c *caps) begin() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for s, p := range c.kept {
 		p.counted, p.since = p.counted+p.since, 0
-		if p.counted+p.reserved == 0 {
+		if p.counted <= 0 && p.reserved == 0 {
 			delete(c.kept, s)
 		}
 	}

@@ -15,10 +15,13 @@ const confirmEvery = 250 * time.Millisecond
 func (r *Router) confirm(ctx context.Context) error {
 	tick := time.NewTicker(confirmEvery)
 	defer tick.Stop()
+	known := true
 	for {
-		if err := r.Confirm(ctx); err != nil && ctx.Err() == nil {
-			r.Log.Warn("the version of accounts and senders cannot be read, they are looked up each time", "error", err)
+		err := r.Confirm(ctx)
+		if known && err != nil && ctx.Err() == nil { // an outage would fill the log
+			r.Log.Warn("the version of accounts and senders cannot be read, they are looked up each time until it can", "error", err)
 		}
+		known = err == nil
 		select {
 		case <-ctx.Done():
 			return nil

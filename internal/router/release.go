@@ -99,6 +99,7 @@ func (r *Router) releaseNext(ctx context.Context, round *releasing) (n int, more
 	if err != nil || len(claims) == 0 {
 		return 0, false, err
 	}
+	r.caps.released(claims)
 	return len(claims), claimed.More, r.releaseClaimed(ctx, claimed.Token, claims)
 }
 
@@ -174,11 +175,11 @@ func (r *Router) original(ctx context.Context, c *tenantmap.Claim) (events.Recor
 	if len(c.Record) > 0 {
 		rec, err := events.Unpack(c.Record)
 		rec.Partition, rec.Offset, rec.Time = c.Raw.Partition, c.Raw.Offset, r.Now()
-		return rec, fault.Wrap(fault.Invalid, "record_damaged", err)
+		return rec, fault.Wrap(fault.Invalid, tenantmap.ReasonRecordDamaged, err)
 	}
 	rec, err := r.Follower.Read(ctx, c.Raw)
 	if errors.Is(err, bus.ErrNotFound) {
-		return rec, fault.Wrap(fault.Invalid, "record_lost", err)
+		return rec, fault.Wrap(fault.Invalid, tenantmap.ReasonRecordLost, err)
 	}
 	return rec, err
 }

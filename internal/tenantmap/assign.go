@@ -11,6 +11,8 @@ func NotAssignable(p events.Provider, state events.Outcome, reason string) strin
 		return "is a send record, which names its organisation itself"
 	case p == events.Stripe:
 		return "is Stripe's, which belongs to no organisation"
+	case reason == ReasonRecordLost, reason == ReasonRecordDamaged:
+		return "cannot be processed any more (" + reason + ")"
 	case state == events.Dead && reason != ReasonUnclaimed:
 		return "is dead because it cannot be processed (" + reason + "), whoever it belongs to"
 	}

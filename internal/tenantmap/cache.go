@@ -100,16 +100,27 @@ func weigh(k Key, e entry) uint32 {
 }
 
 // Confirm says that version was the newest of accounts and senders at a moment.
-// Tell it often: what is not confirmed for two seconds is not used.
+// Tell it often: what is not confirmed for two seconds is not used. A version
+// that has gone down is that of a database that was restored, and everything is
+// forgotten.
 func (c *Cache) Confirm(version int64, at time.Time) {
 	for {
 		old := c.config.Load()
-		if old != nil && (version < old.version || at.Before(old.confirmedAt)) {
+		if old != nil && at.Before(old.confirmedAt) {
 			return
 		}
-		if c.config.CompareAndSwap(old, &config{version, at}) {
-			return
+		if !c.config.CompareAndSwap(old, &config{version, at}) {
+			continue
 		}
+		switch {
+		case old == nil || version == old.version:
+		case version > old.version:
+			// Who asks from now on must not get what was asked for before.
+			c.flights.spoilAll(func(k Key) bool { return !k.isID() })
+		default:
+			c.forgetAll()
+		}
+		return
 	}
 }
 
@@ -134,14 +145,18 @@ func (c *Cache) current() (int64, bool) {
 
 // Clear forgets everything, as when the database was restored.
 func (c *Cache) Clear() {
-	c.flights.spoil(true)
-	c.otter.InvalidateAll()
+	c.forgetAll()
 	c.config.Store(nil)
+}
+
+func (c *Cache) forgetAll() {
+	c.flights.spoilAll(func(Key) bool { return true })
+	c.otter.InvalidateAll()
 }
 
 // Forget forgets what is known of keys, as when they were just recorded.
 func (c *Cache) Forget(keys ...Key) {
-	c.flights.spoil(false, keys...)
+	c.flights.spoil(keys...)
 	for _, k := range keys {
 		c.otter.Invalidate(k)
 	}
@@ -338,6 +353,8 @@ func (r *reading) askAgain(ctx context.Context, batch []*Evidence) error {
 		if len(keys) == 0 {
 			return nil
 		}
+		keys = SortKeys(keys)
+		r.cache.asked.Add(int64(len(keys)))
 		found, err := r.cache.source.Lookup(ctx, keys)
 		if err != nil {
 			return err

@@ -121,13 +121,57 @@ func TestHoldersAreConfirmed(t *testing.T) {
 	require.Equal(t, orgA, s.resolve(inbound()).Org)
 	s.Confirm(2, s.now.Add(time.Second))
 	require.Equal(t, orgB, s.resolve(inbound()).Org, "a change counts as soon as it is known")
-	s.Confirm(1, s.now.Add(2*time.Second))
 	require.Equal(t, 4, s.times[number])
 	s.now = s.now.Add(3*time.Second + time.Millisecond)
 	s.resolve(inbound())
 	s.resolve(inbound())
 	require.Equal(t, 6, s.times[number], "confirmed too long ago")
 	require.Equal(t, 6, s.times[signer])
+}
+
+// After a restore the version counts up again from an earlier one: what was known
+// of the time before must not be taken for what is on record now.
+func TestAfterARestoreNothingIsRemembered(t *testing.T) {
+	t.Parallel()
+	s := newShelf(t, owned())
+	s.Confirm(7, s.now)
+	s.resolve(inbound())
+	s.resolve(status())
+	s.facts.Senders, s.facts.Mappings = held(number, always(orgB)), mapped(known, orgB, rowA, before)
+	s.facts.Accounts = account(always(orgB))
+	s.Confirm(5, s.now.Add(time.Second))
+	require.Equal(t, orgB, s.resolve(inbound()).Org)
+	require.Equal(t, orgB, s.resolve(status()).Org)
+	s.Confirm(7, s.now.Add(2*time.Second))
+	require.Equal(t, orgB, s.resolve(inbound()).Org, "this seven is another")
+	s.Confirm(8, s.now.Add(time.Second))
+	s.resolve(inbound())
+	s.resolve(inbound())
+	require.Equal(t, 3, s.times[number], "what was confirmed for an earlier moment is old")
+}
+
+// Who asks for a holder after a change is known must not be told what was asked
+// for before it.
+func TestNobodyIsToldTheHolderOfAnEarlierVersion(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newShelf(t, tenantmap.Facts{Accounts: account(always(orgA)), Senders: held(number, always(orgA))})
+		s.Confirm(1, s.now)
+		release := make(chan struct{})
+		s.asked = func() { <-release }
+		slow := make(chan events.OrgID, 1)
+		go func() { slow <- s.resolve(inbound()).Org }()
+		synctest.Wait() // it was read, and is not yet answered
+		s.asked = nil
+		s.facts.Senders, s.facts.Accounts = held(number, always(orgB)), account(always(orgB))
+		s.Confirm(2, s.now)
+		quick := make(chan events.OrgID, 1)
+		go func() { quick <- s.resolve(inbound()).Org }()
+		synctest.Wait()
+		close(release)
+		require.Equal(t, orgB, <-quick)
+		require.Equal(t, orgB, <-slow)
+	})
 }
 
 // What organisations share is asked for each time: an answer may come as soon

@@ -59,26 +59,35 @@ func (f *flights) land(fl *flight, keys []Key, keep func(Key, entry)) {
 	close(fl.done)
 }
 
-// spoil has whoever asks for the keys now not keep the answers. All is every key.
-func (f *flights) spoil(all bool, keys ...Key) {
+// spoil has whoever asks for the keys now neither use nor keep the answers.
+func (f *flights) spoil(keys ...Key) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	mark := func(fl *flight, k Key) {
-		if fl.spoiled == nil {
-			fl.spoiled = map[Key]bool{}
-		}
-		fl.spoiled[k] = true
-	}
-	if all {
-		for k, fl := range f.going {
-			mark(fl, k)
-		}
-	}
 	for _, k := range keys {
-		if fl := f.going[k]; fl != nil {
-			mark(fl, k)
+		f.mark(k)
+	}
+}
+
+// spoilAll spoils all keys of which that is said.
+func (f *flights) spoilAll(of func(Key) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for k := range f.going {
+		if of(k) {
+			f.mark(k)
 		}
 	}
+}
+
+func (f *flights) mark(k Key) {
+	fl := f.going[k]
+	if fl == nil {
+		return
+	}
+	if fl.spoiled == nil {
+		fl.spoiled = map[Key]bool{}
+	}
+	fl.spoiled[k] = true
 }
 
 // ask tells each what look answers about keys, and keeps it by keep. A key whose

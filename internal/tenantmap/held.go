@@ -88,6 +88,8 @@ type Claim struct {
 	EventID events.EventID
 	Raw     events.Position
 	Record  []byte
+	Signer  Signer
+	State   events.Outcome
 	ReadyAt *time.Time // by the database's clock; nil if that was not taken note of
 }
 

@@ -1,6 +1,8 @@
 package tenantmap
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 
 	"waybill/internal/events"
@@ -81,4 +83,10 @@ func ConversationKey(sender, person string) (Key, bool) {
 func (k Key) Sides() (sender, person string) {
 	sender, person, _ = strings.Cut(k.Value, between)
 	return sender, person
+}
+
+// SortKeys sorts keys in place and returns each of them once.
+func SortKeys(keys []Key) []Key {
+	slices.SortFunc(keys, func(a, b Key) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Value, b.Value)) })
+	return slices.Compact(keys)
 }

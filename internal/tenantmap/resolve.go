@@ -43,6 +43,8 @@ const (
 	ReasonNotEntitled    = "signer_not_entitled" // quarantined: the signer does not hold the organisation that the evidence names
 	ReasonContradiction  = "contradiction"       // quarantined: two pieces of evidence name different organisations
 	ReasonUnclaimed      = "unclaimed"           // dead: parked for longer than WAYBILL_PARK_MAX_AGE
+	ReasonRecordLost     = "record_lost"         // the request is neither kept nor on its topic any more: it can never be processed
+	ReasonRecordDamaged  = "record_damaged"      // the request that is kept cannot be read
 )
 
 // Rule is one kind of evidence: it decides, or has nothing to say.

@@ -6,8 +6,8 @@ var applying = []defect{
 	{
 		name: "the fence is not compared",
 		harm: "a worker that lost its partition goes on writing behind its successor's back",
-		file: "internal/postgres/ledger.go",
-		text: "AND partition = $3 AND next_offset = $4", wrong: "AND partition = $3 AND $4::bigint IS NOT NULL",
+		file: "internal/postgres/offsets.go",
+		text: "AND o.next_offset = f.at", wrong: "AND f.at IS NOT NULL",
 		tests: append(by("internal/postgres", "TestAStaleFenceAppliesNothing"), by("internal/worker", "TestAZombieIsFenced")...),
 	},
 	{
@@ -78,7 +78,7 @@ var applying = []defect{
 	{
 		name: "a status event that was not published is forgotten",
 		harm: "senders never hear of a delivery that was applied while the broker was away",
-		file: "internal/worker/partition.go",
+		file: "internal/worker/domain.go",
 		text: "Publish(ctx, records...); err != nil {", wrong: "Publish(ctx, records...); err != nil && len(records) == 0 {",
 		tests: by("internal/worker", "TestAFailureBetweenCommitAndPublishRepeatsThePublishing"),
 	},
