@@ -24,9 +24,6 @@ import (
 // both sides.
 const stripeTolerance = 300 * time.Second
 
-// unpaced is the pace of partitions that share batches: those have one.
-const unpaced = -1
-
 // workerTurns is how many of a worker's partitions that are behind are applied at
 // a time. Half of the processors stay free for what keeps up: an organisation
 // whose callbacks flood its partitions must not be felt on the others.
@@ -46,12 +43,11 @@ func (p *process) openBus(cfg kafkabus.Config) (*kafkabus.Client, error) {
 // consumers gives router and workers their members of a group.
 type consumers struct {
 	client *kafkabus.Client
-	pace   time.Duration
 	turns  int // 0 = as many as there are partitions
 }
 
 func (c consumers) Consumer(group string, topics []string, h bus.Handler) bus.Consumer {
-	return c.client.Consumer(kafkabus.ConsumerOptions{Group: group, Topics: topics, Handler: h, Pace: c.pace, Turns: c.turns})
+	return c.client.Consumer(kafkabus.ConsumerOptions{Group: group, Topics: topics, Handler: h, Turns: c.turns})
 }
 
 // openDatabase waits for the database and refuses one whose schema is too old.
@@ -123,7 +119,7 @@ func (p *process) startRouter(cfg router.Config, client *kafkabus.Client, db *po
 	r := router.New(router.Options{
 		Config: cfg, Parsers: []provider.Parser{twilio.Parser{}, stripe.Parser{}},
 		Store: postgres.NewRouting(db), Positions: postgres.NewOffsets(db, events.GroupRouter), Feed: feed,
-		Publisher: client, Follower: client, Consumers: consumers{client, unpaced, 0},
+		Publisher: client, Follower: client, Consumers: consumers{client, 0},
 		Log: p.log.With("part", "router"), Registerer: p.registry, Health: p.health,
 	})
 	p.start("router", r.Run)
@@ -137,7 +133,7 @@ func (p *process) startWorkers(keep retention.Config, client *kafkabus.Client, d
 		Billing:   postgres.NewBilling(db, events.GroupWorkers),
 		Campaigns: postgres.NewCampaigns(db), Timeline: ledger,
 		Expiry: postgres.NewRetention(db), Keep: keep,
-		Publisher: client, Consumers: consumers{client, unpaced, workerTurns()},
+		Publisher: client, Consumers: consumers{client, workerTurns()},
 		Log: p.log.With("part", "workers"), Registerer: p.registry, Health: p.health,
 	})
 	p.start("workers", w.Run)

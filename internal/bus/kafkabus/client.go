@@ -8,8 +8,9 @@
 //	Publish -> murmur2(key) -> lane -> courier -> Produce, acks from every in-sync replica
 //
 // Consuming: one loop a generation of the group, one goroutine a partition
-// that fetches, handles and reports its position, one committer that commits
-// positions from inside the generation.
+// that asks for records, handles them and reports its position, one poller a
+// broker that fetches for all that ask, one committer that commits positions
+// from inside the generation.
 //
 // Work that comes one message at a time has Watermill's Publisher and Subscriber,
 // which stand on these two and on nothing else.

@@ -31,10 +31,6 @@ type ConsumerOptions struct {
 	Handler bus.Handler
 	// MaxRecords bounds a batch; 0 means 500.
 	MaxRecords int
-	// Pace is the time between two fetches of a partition that is busy and has
-	// no more than a batch to read: fewer, larger batches cost a fraction. What
-	// comes now and then is fetched at once. 0 means 100 ms, below 0 no pace.
-	Pace time.Duration
 	// Turns is how many partitions may be handled at a time that are behind,
 	// that is, more was left in the log than one fetch brings. What keeps up is
 	// handled beside them at once. 0 means all of them.
@@ -45,9 +41,6 @@ type ConsumerOptions struct {
 func (c *Client) Consumer(opts ConsumerOptions) bus.Consumer {
 	if opts.MaxRecords <= 0 {
 		opts.MaxRecords = 500
-	}
-	if opts.Pace == 0 {
-		opts.Pace = 100 * time.Millisecond
 	}
 	return &consumer{client: c, opts: opts, turns: newTurns(opts.Turns, c.metrics.turnWait), log: c.log.With("group", opts.Group)}
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
-	"golang.org/x/time/rate"
 
 	"waybill/internal/bus"
 	"waybill/internal/events"
@@ -17,10 +16,6 @@ import (
 // stuckAfter is how long a partition may fail to be read before its generation
 // is given up: joining again renews every connection and assignment.
 const stuckAfter = 30 * time.Second
-
-// paceBurst is how many fetches of a partition may follow one another before the
-// pace is kept: what happens now and then is not held up.
-const paceBurst = 5
 
 var errHalted = errors.New("the log ends below our position")
 
@@ -37,20 +32,15 @@ type reader struct {
 	committed int64 // -1 if the group never committed
 
 	part     bus.Partition
-	position int64         // next offset to read
-	alive    time.Time     // of the last successful fetch
-	pace     *rate.Limiter // nil = none
+	position int64     // next offset to read
+	alive    time.Time // of the last successful fetch
 }
 
 func newReader(k *consumer, g *generation, tp topicPartition, committed int64) *reader {
-	r := &reader{
+	return &reader{
 		topicPartition: tp, k: k, g: g, committed: max(committed, -1),
 		log: k.log.With("topic", tp.topic, "partition", tp.partition),
 	}
-	if k.opts.Pace > 0 {
-		r.pace = rate.NewLimiter(rate.Every(k.opts.Pace), paceBurst)
-	}
-	return r
 }
 
 // run returns when the generation ends, and ends it by returning.
@@ -109,7 +99,6 @@ func (r *reader) step(ctx context.Context) error {
 	}
 	r.position = f.next
 	r.observe(nil, f.end)
-	r.pause(ctx, &f)
 	return nil
 }
 
@@ -136,13 +125,6 @@ func (r *reader) fetch(ctx context.Context) (fetched, error) {
 		if !p.wait(ctx) {
 			return fetched{}, ctx.Err()
 		}
-	}
-}
-
-// pause keeps the pace. A partition with more to read is read on at once.
-func (r *reader) pause(ctx context.Context, f *fetched) {
-	if r.pace != nil && f.atEnd() && len(f.records) > 0 && len(f.records) < r.k.opts.MaxRecords {
-		_ = r.pace.Wait(ctx) // it fails with ctx, as the next fetch does
 	}
 }
 
