@@ -42,6 +42,7 @@ const (
 	ReasonNoConversation = "no_conversation"     // parked: of the organisations that share the sender none is known to have written to the person
 	ReasonNotEntitled    = "signer_not_entitled" // quarantined: the signer does not hold the organisation that the evidence names
 	ReasonContradiction  = "contradiction"       // quarantined: two pieces of evidence name different organisations
+	ReasonOtherRow       = "other_row"           // quarantined: two ids name different messages of one organisation
 	ReasonUnclaimed      = "unclaimed"           // dead: parked for longer than WAYBILL_PARK_MAX_AGE
 	ReasonRecordLost     = "record_lost"         // the request is neither kept nor on its topic any more: it can never be processed
 	ReasonRecordDamaged  = "record_damaged"      // the request that is kept cannot be read
@@ -132,10 +133,15 @@ func byID(e *Evidence, f *Facts) (Decision, bool) {
 	if len(c) == 0 {
 		return Decision{}, false
 	}
+	rows := false
 	for i := range c {
-		if c[i].Org != c[0].Org || c[i].Row != c[0].Row {
+		if c[i].Org != c[0].Org {
 			return quarantine(ReasonContradiction, c), true
 		}
+		rows = rows || c[i].Row != c[0].Row
+	}
+	if rows {
+		return quarantine(ReasonOtherRow, c), true
 	}
 	return e.entitled(Decision{Org: c[0].Org, Row: c[0].Row, By: c[0].by, SentAt: earliest(c)}, f, c), true
 }

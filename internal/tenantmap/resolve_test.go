@@ -183,7 +183,7 @@ func TestResolve(t *testing.T) {
 				Mappings: map[tenantmap.Key]tenantmap.Mapping{known: {Org: orgA, Row: rowA}, echoed: {Org: orgA, Row: rowB}},
 				Accounts: account(always(orgA)),
 			},
-			contradiction,
+			isHeld(events.Quarantined, tenantmap.ReasonOtherRow),
 		},
 		{
 			"2: a status callback never goes by its numbers", status(),

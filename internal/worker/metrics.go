@@ -37,7 +37,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}, []string{"domain"}),
 		rows: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "waybill_worker_batch_events", Help: "Events in a transaction.",
-			Buckets: []float64{1, 2, 5, 10, 25, 50, 100, 250, 500, 1000},
+			Buckets: []float64{1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500},
 		}, []string{"domain"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "waybill_worker_apply_seconds", Help: "Time of a transaction.",

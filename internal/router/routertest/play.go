@@ -233,12 +233,16 @@ func (p *play) callback() {
 	p.tell(e, events.KindMessageStatus, uri, form)
 }
 
-// answer has somebody write to one of our numbers.
+// answer has somebody write to one of our numbers, often to one that wrote to them.
 func (p *play) answer() {
 	p.serial++
 	e := &event{
 		inbound: true, signer: p.pick(p.accounts, "signer"), sid: p.sid(100 + p.serial), number: p.pick(p.numbers, "to"),
 		person: rapid.SampledFrom(p.people[1:]).Draw(p.t, "person"), at: p.now,
+	}
+	if len(p.world.written) > 0 && rapid.Bool().Draw(p.t, "to what was written") {
+		w := rapid.SampledFrom(p.world.written).Draw(p.t, "what was written")
+		e.number, e.person, e.signer = w.sender, w.person, p.pick(p.accounts[1:], "who may sign for it")
 	}
 	p.tell(e, events.KindMessage, "/api/webhooks/sms", url.Values{
 		"MessageSid": {e.sid}, "AccountSid": {e.signer}, "From": {e.person}, "To": {e.number}, "Body": {"hello"}, "SmsStatus": {"received"},

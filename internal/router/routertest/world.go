@@ -100,13 +100,20 @@ func (w *world) weigh(e *event, b *book, now time.Time) verdict {
 	}
 	if len(known) > 0 {
 		first, sent := known[0], time.Time{}
+		torn := ""
 		for _, o := range known {
-			if o.org != first.org || o.row != first.row {
-				return verdict{held: "contradiction"}
+			switch {
+			case o.org != first.org:
+				torn = "contradiction"
+			case o.row != first.row && torn == "":
+				torn = "other_row"
 			}
 			if sent.IsZero() || o.sentAt.Before(sent) {
 				sent = o.sentAt
 			}
+		}
+		if torn != "" {
+			return verdict{held: torn}
 		}
 		if !b.maySign(e.signer, first.org, sent) {
 			return verdict{held: "signer_not_entitled"}
