@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"testing"
 	"time"
 
@@ -34,10 +35,12 @@ type shop struct {
 	org       events.OrgID
 	published *publisher
 	messages  *store
+	pause     time.Duration // between two shared transactions; 0 = the default
 }
 
 // publisher keeps what is published, and fails as often as it is told to.
 type publisher struct {
+	mu      sync.Mutex
 	records []events.Record
 	fail    int
 }
@@ -45,6 +48,8 @@ type publisher struct {
 var errAway = errors.New("the broker is away")
 
 func (p *publisher) Publish(_ context.Context, records ...events.Record) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.fail > 0 {
 		p.fail--
 		return fault.Wrap(fault.Unavailable, "away", errAway)
@@ -68,7 +73,7 @@ func (s *store) Apply(ctx context.Context, fences []bus.Fence, batch []events.Me
 	return effect, err
 }
 
-func newShop(t *testing.T) *shop {
+func newShop(t *testing.T, options ...func(*shop)) *shop {
 	t.Helper()
 	db := testkit.Database(t)
 	pool, err := postgres.Open(t.Context(), postgres.Config{URL: config.Secret(db.URL(testkit.Worker)), MaxConns: 4})
@@ -78,13 +83,16 @@ func newShop(t *testing.T) *shop {
 		t: t, owner: db.Pool(t, testkit.Owner), org: events.OrgID(uuid.NewString()), published: &publisher{},
 		messages: &store{Messages: postgres.NewMessages(pool, events.GroupWorkers)},
 	}
+	for _, o := range options {
+		o(s)
+	}
 	_, err = s.owner.Exec(t.Context(), "INSERT INTO organizations (id, name) VALUES ($1, 'test')", s.org)
 	require.NoError(t, err)
 	ledger := postgres.NewLedger(pool, events.GroupWorkers)
 	s.worker = worker.New(worker.Options{
 		Ledger: ledger, Messages: s.messages, Calls: postgres.NewCalls(pool, events.GroupWorkers), Billing: postgres.NewBilling(pool, events.GroupWorkers),
 		Campaigns: postgres.NewCampaigns(pool), Timeline: ledger, Publisher: s.published,
-		Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Health: obs.NewHealth(),
+		Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Health: obs.NewHealth(), SharePause: s.pause,
 	})
 	return s
 }
