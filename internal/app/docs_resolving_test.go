@@ -14,8 +14,7 @@ func TestDocsResolving(t *testing.T) {
 	t.Parallel()
 	p := newPage("Whose an event is")
 	p.say("The router asks these in their order; the first that has something to say decides. What it finds the signer must have been entitled to, or the " +
-		"event is quarantined. Two ids that name different organisations or rows, or two senders that name different organisations, are a contradiction: " +
-		"quarantined, with what disagreed in `waybill held show`.")
+		"event is quarantined. Two ids, or two senders, that name different organisations are a contradiction: quarantined, with what disagreed in `waybill held show`.")
 	var rows [][]string
 	for i, r := range tenantmap.Rules() {
 		rows = append(rows, []string{strconv.Itoa(i + 1), r.Evidence, map[bool]string{true: "if it may make its row", false: "always"}[r.Makes]})

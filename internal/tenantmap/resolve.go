@@ -41,7 +41,7 @@ const (
 	ReasonNoMapping      = "no_mapping"          // parked: nothing on record names an organisation yet
 	ReasonNoConversation = "no_conversation"     // parked: of the organisations that share the sender none is known to have written to the person
 	ReasonNotEntitled    = "signer_not_entitled" // quarantined: the signer does not hold the organisation that the evidence names
-	ReasonContradiction  = "contradiction"       // quarantined: two pieces of evidence name different organisations or rows
+	ReasonContradiction  = "contradiction"       // quarantined: two pieces of evidence name different organisations
 	ReasonUnclaimed      = "unclaimed"           // dead: parked for longer than WAYBILL_PARK_MAX_AGE
 )
 
