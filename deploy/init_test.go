@@ -56,6 +56,7 @@ func TestTheInitFileAndTheMigrationsMakeEveryRole(t *testing.T) {
 				require.Error(t, check(t, server.URL(role, container["POSTGRES_PASSWORD"], database)), "%s: any password will do", role)
 			}
 			requireNoPowers(t, server.SuperuserURL(database))
+			require.Equal(t, []string{"default_statistics_target=10"}, settings(t, server.SuperuserURL(database)))
 		})
 	}
 }
@@ -94,6 +95,18 @@ func requireNoPowers(t *testing.T, superuser string) {
 	roles, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	require.NoError(t, err)
 	require.Equal(t, []string{"waybill_operator", "waybill_owner", "waybill_readonly", "waybill_router", "waybill_worker"}, roles)
+}
+
+// settings are what the database has of its own, whatever the server has.
+func settings(t *testing.T, superuser string) (all []string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), superuser)
+	require.NoError(t, err)
+	defer conn.Close(context.Background())
+	require.NoError(t, conn.QueryRow(t.Context(), `
+		SELECT coalesce(array_agg(s ORDER BY s), '{}') FROM pg_db_role_setting r JOIN pg_database d ON d.oid = r.setdatabase, unnest(r.setconfig) AS s
+		WHERE d.datname = current_database() AND r.setrole = 0`).Scan(&all))
+	return all
 }
 
 // psql runs the init file with the options of the image's entrypoint.

@@ -9,31 +9,36 @@ import (
 	"waybill/sends/kafka"
 )
 
-// A campaign is recorded before the provider is called, each answer after it.
+// A campaign is recorded before the provider is called, and what it answered
+// after. Nothing returns in between: what was answered is recorded.
 func Example() {
-	send := func(ctx context.Context, list []sends.Send, call func(to, callback string) (sid string, err error)) error {
+	send := func(ctx context.Context, list []sends.Send, call func(to, callback string) (sid, code string, err error)) error {
 		pub, err := kafka.NewPublisher(kafka.Config{Brokers: []string{"kafka-1:9093", "kafka-2:9093"}, TLS: true})
 		if err != nil {
 			return err
 		}
 		defer pub.Close()
+		callbacks := make([]string, len(list))
+		for i, s := range list {
+			if callbacks[i], err = sends.StatusCallback("https://hooks.example.com", s.MessageID); err != nil {
+				return err
+			}
+		}
 		r := sends.New(pub)
 		if err := r.Record(ctx, list...); err != nil { // all of them at once
 			return err // nothing was sent; the same call again is right
 		}
+		var answers []sends.Send
 		for i, s := range list {
-			callback, err := sends.StatusCallback("https://hooks.example.com", s.MessageID)
-			if err != nil {
-				return err
+			switch sid, code, err := call(s.To, callbacks[i]); {
+			case err != nil: // a timeout: nobody knows, the record stays "intended" until the callback's echo tells
+			case code != "": // refused
+				answers = append(answers, s.Failed(code, time.Now()))
+			default:
+				answers = append(answers, s.Accepted(sid, time.Now()))
 			}
-			sid, err := call(s.To, callback)
-			if err != nil { // refused; after a timeout nobody knows, and the record stays "intended"
-				list[i] = s.Failed("", time.Now())
-				continue
-			}
-			list[i] = s.Accepted(sid, time.Now())
 		}
-		return r.Record(ctx, list...)
+		return r.Record(context.WithoutCancel(ctx), answers...) // again while it fails: these are known nowhere else
 	}
 	_ = send
 }

@@ -2,7 +2,9 @@ package sends
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -11,7 +13,8 @@ import (
 type Publisher interface {
 	// Publish returns nil once every in-sync replica has every record, and
 	// otherwise an error for each record, in their order: nil where it is
-	// durable. It may write a record and still report an error for it.
+	// durable. It may write a record and still report an error for it. Errors
+	// that are not as many as the records count against all of them.
 	Publish(ctx context.Context, records []Record) []error
 }
 
@@ -43,7 +46,7 @@ func (r *Recorder) Record(ctx context.Context, sends ...Send) error {
 		records, at = append(records, rec), append(at, i)
 	}
 	if len(records) > 0 {
-		for j, err := range r.pub.Publish(ctx, records) {
+		for j, err := range r.publish(ctx, records) {
 			if err != nil {
 				failed.Failures = append(failed.Failures, Failure{at[j], err})
 			}
@@ -53,6 +56,16 @@ func (r *Recorder) Record(ctx context.Context, sends ...Send) error {
 		return nil
 	}
 	return failed
+}
+
+// publish returns what became of each record, nothing if all are durable.
+func (r *Recorder) publish(ctx context.Context, records []Record) []error {
+	errs := r.pub.Publish(ctx, records)
+	if len(errs) == 0 || len(errs) == len(records) {
+		return errs
+	}
+	err := fmt.Errorf("the publisher reported %d errors for %d records", len(errs), len(records))
+	return slices.Repeat([]error{errors.Join(append([]error{err}, errs...)...)}, len(records))
 }
 
 // PartialError tells which sends of a call were not recorded. errors.Is and

@@ -75,6 +75,34 @@ func TestEachFailureOfACallIsTold(t *testing.T) {
 	require.ErrorContains(t, err, "2 of 5 failed, the first is number 1")
 }
 
+// script is a publisher that answers as it was told, however many records there are.
+type script []error
+
+func (s script) Publish(context.Context, []sends.Record) []error { return s }
+
+// Nobody knows which records the errors of a wrong number belong to: none
+// counts as durable.
+func TestErrorsOfAnotherNumberFailEveryRecord(t *testing.T) {
+	t.Parallel()
+	away := errors.New("away")
+	list := many(4)
+	list[0].Channel = "fax"
+	for _, answer := range []script{{away}, {nil, away}, {nil}, {nil, nil, nil, away}, {nil, nil, nil, nil}} {
+		err := sends.New(answer).Record(t.Context(), list...)
+		var partial *sends.PartialError
+		require.ErrorAs(t, err, &partial, "%v", answer)
+		require.Len(t, partial.Failures, len(list), "%v", answer)
+		for i, f := range partial.Failures {
+			require.Equal(t, i, f.Index)
+			if i > 0 {
+				require.ErrorContains(t, f.Err, "errors for 3 records")
+				require.NotContains(t, f.Err.Error(), "nil")
+				require.Equal(t, errors.Is(answer[len(answer)-1], away), errors.Is(f.Err, away))
+			}
+		}
+	}
+}
+
 func TestNothingToRecordIsNoCall(t *testing.T) {
 	t.Parallel()
 	pub := &shelf{}

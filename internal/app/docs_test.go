@@ -304,7 +304,7 @@ func (i *inventory) series(t *testing.T) []string {
 	return out
 }
 
-var description = regexp.MustCompile(`^Desc{fqName: ("\w+"), .*variableLabels: {([^}]*)}}$`)
+var description = regexp.MustCompile(`^Desc{fqName: ("\w+"), .*constLabels: {}, variableLabels: {([^}]*)}}$`)
 
 // labels returns every metric's labels in their order, and gives each vector a
 // child, so that all are gathered.

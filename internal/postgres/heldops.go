@@ -32,7 +32,7 @@ func (s *Held) HeldEvents(ctx context.Context, f history.HeldFilter, most int) (
 		if err != nil {
 			return err
 		}
-		rows, err := q.ListHeld(ctx, dbq.ListHeldParams{Ids: notNil(ids)})
+		rows, err := q.ListHeld(ctx, notNil(ids))
 		all = heldOf(rows)
 		return err
 	})

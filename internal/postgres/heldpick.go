@@ -51,10 +51,6 @@ func ordered[T any](ctx context.Context, tx pgx.Tx, as pgx.RowToFunc[T], stateme
 // looked up event by event: PostgreSQL would gather all that wait for a key.
 const ofKeys = "(h.named_key = ANY(%[1]s) OR EXISTS (SELECT FROM held_keys k WHERE k.event_id = h.event_id AND k.key = ANY(%[1]s) OFFSET 0))"
 
-// ofOrg is true for events that are an organisation's, so far as is known.
-const ofOrg = `(h.org_id = %[1]s::uuid OR h.signer = %[1]s::text OR (h.provider, h.signer) IN (
-	SELECT a.provider, a.name FROM account_orgs o JOIN accounts a ON a.id = o.account_id WHERE o.org_id = %[1]s::uuid))`
-
 // meant returns the conditions of a filter on held_events as h, after those
 // arguments that the statement has already. The ids are not among them.
 func meant(f *history.HeldFilter, args []any) (sql string, all []any) {
@@ -80,7 +76,7 @@ func meant(f *history.HeldFilter, args []any) (sql string, all []any) {
 		add("h.received_at < %s", f.Before)
 	}
 	if f.Org != "" {
-		add(ofOrg, string(f.Org))
+		add(signedForOrg, string(f.Org))
 	}
 	if len(f.Keys) > 0 {
 		add(ofKeys, f.Keys)
@@ -125,8 +121,11 @@ func newest(ctx context.Context, tx pgx.Tx, f *history.HeldFilter, most int) ([]
 	if len(f.IDs) > 0 || len(f.Keys) > 0 {
 		few := max(lookChunk, len(f.IDs)) + 1
 		ids, err := look(ctx, tx, f, "", few)
-		if err != nil || len(ids) < few {
-			return newestOf(ctx, tx, f, ids, most, err)
+		if err != nil {
+			return nil, err
+		}
+		if len(ids) < few {
+			return newestOf(ctx, tx, f, ids, most)
 		}
 	}
 	// All there are, or those of a key that very many have: the next one is near.
@@ -149,9 +148,10 @@ func newest(ctx context.Context, tx pgx.Tx, f *history.HeldFilter, most int) ([]
 	return ids, nil
 }
 
-func newestOf(ctx context.Context, tx pgx.Tx, f *history.HeldFilter, ids []string, most int, err error) ([]string, error) {
-	if err != nil || len(ids) == 0 {
-		return nil, err
+// newestOf returns the newest of these events that a filter means.
+func newestOf(ctx context.Context, tx pgx.Tx, f *history.HeldFilter, ids []string, most int) ([]string, error) {
+	if len(ids) == 0 {
+		return nil, nil
 	}
 	where, args := meant(f, []any{ids, most})
 	rows, err := tx.Query(ctx, `SELECT h.event_id FROM held_events h WHERE h.event_id = ANY($1) AND `+where+` ORDER BY h.received_at DESC, h.event_id LIMIT $2`, args...)
@@ -174,7 +174,7 @@ type seen struct {
 const lookBack = `
 	SELECT event_id, received_at, meant, n = $5 FROM (
 		SELECT h.event_id, h.received_at, coalesce(%s, false) AS meant, row_number() OVER () AS n FROM (
-			SELECT event_id, received_at, state, reason, provider, signer, org_id, named_key FROM held_events
+			SELECT event_id, received_at, state, reason, provider, signer, named_key FROM held_events
 			WHERE state = $1 AND received_at <= $2 AND received_at >= $4 AND (received_at < $2 OR event_id > $3)
 			ORDER BY received_at DESC, event_id LIMIT $5) h) looked
 	WHERE meant OR n = $5`

@@ -43,8 +43,8 @@ var providersOfRows = []string{string(events.Twilio), string(events.SES), string
 // Find returns what is on record about an id, in one consistent view.
 func (s *Inspect) Find(ctx context.Context, query history.Query) (history.Found, error) {
 	var found history.Found
-	err := s.db.snapshot(ctx, "looking an id up", false, func(_ pgx.Tx, q *dbq.Queries) error {
-		f := finder{Queries: q, query: query}
+	err := s.db.snapshot(ctx, "looking an id up", false, func(tx pgx.Tx, q *dbq.Queries) error {
+		f := finder{Queries: q, tx: tx, query: query}
 		if err := f.find(ctx); err != nil {
 			return err
 		}
@@ -57,6 +57,7 @@ func (s *Inspect) Find(ctx context.Context, query history.Query) (history.Found,
 // finder gathers what is on record about one id.
 type finder struct {
 	*dbq.Queries
+	tx    pgx.Tx
 	query history.Query
 	orgs  []string
 	found history.Found
@@ -247,12 +248,15 @@ func (f *finder) held(ctx context.Context) error {
 		return err
 	}
 	if len(ids) > 0 {
-		rows, err := f.ListHeld(ctx, dbq.ListHeldParams{Ids: ids, Org: string(f.query.Org)})
+		f.found.More = f.found.More || len(ids) == f.query.Held
+		if ids, err = newestOf(ctx, f.tx, &history.HeldFilter{Org: f.query.Org}, ids, f.query.Held); err != nil {
+			return err
+		}
+		rows, err := f.ListHeld(ctx, notNil(ids))
 		if err != nil {
 			return err
 		}
 		f.found.Held = heldOf(rows)
-		f.found.More = f.found.More || len(rows) == f.query.Held
 	}
 	return f.repeats(ctx)
 }

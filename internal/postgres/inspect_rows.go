@@ -144,11 +144,7 @@ func heldOf(rows []dbq.ListHeldRow) []history.Held {
 			Ready: r.Ready, Attempts: int(r.Attempts), HeldAt: r.HeldAt.UTC(), RetryAt: utc(r.RetryAt), Receipt: events.ReceiptID(r.ReceiptID),
 			Kafka: events.Position{Topic: r.RawTopic, Partition: int(r.RawPartition), Offset: r.RawOffset},
 		}
-		if r.OrgID != nil {
-			org := events.OrgID(*r.OrgID)
-			h.Org = &org
-		}
-		if h.Org == nil && h.Provider == events.Sender && r.Signer != "" { // a send record names its organisation
+		if h.Provider == events.Sender && r.Signer != "" { // a send record names its organisation
 			org := events.OrgID(r.Signer)
 			h.Org, h.Signer = &org, "" // claimed, not verified
 		}

@@ -220,18 +220,6 @@ const (
 	heldTable     = "held_events"
 )
 
-// heldOfOrg are the held events that are an organisation's so far as can be
-// told: it is known, or its own send record, or signed by an account that
-// signs for nobody else, or names a sender or a message of it.
-const heldOfOrg = `
-	(h.org_id = $1::uuid OR h.signer = $1::text
-	OR EXISTS (SELECT FROM accounts a JOIN account_orgs o ON o.account_id = a.id WHERE a.provider = h.provider AND a.name = h.signer AND NOT a.platform
-		AND o.org_id = $1::uuid AND NOT EXISTS (SELECT FROM account_orgs x WHERE x.account_id = a.id AND x.org_id <> $1::uuid))
-	OR EXISTS (SELECT FROM held_keys k JOIN senders s ON k.key = 'sender=' || s.value WHERE k.event_id = h.event_id AND s.org_id = $1::uuid
-		AND NOT EXISTS (SELECT FROM senders x WHERE x.value = s.value AND x.org_id <> $1::uuid))
-	OR EXISTS (SELECT FROM held_keys k JOIN tenant_map m ON m.key = k.key WHERE k.event_id = h.event_id AND m.org_id = $1::uuid)
-	OR EXISTS (SELECT FROM tenant_map m WHERE m.key = h.named_key AND m.org_id = $1::uuid))`
-
 // heldRecord is a held event with the record that it came in, packed.
 type heldRecord struct {
 	ID     string

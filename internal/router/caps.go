@@ -71,15 +71,15 @@ func (c *caps) settled(batch []tenantmap.Unsettled, decisions []tenantmap.Decisi
 			continue
 		}
 		h := &batch[i].Held
-		parked := i < len(decisions) && decisions[i].Outcome == events.Parked
+		stays := i < len(decisions) && decisions[i].Outcome == events.Parked
 		switch {
 		case h.Record != nil:
 			p := c.of(h)
 			p.reserved--
-			if parked {
+			if stays {
 				p.since++
 			}
-		case parked:
+		case stays:
 			c.over.Inc()
 		}
 	}

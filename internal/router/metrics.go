@@ -93,18 +93,11 @@ func newMetrics(reg prometheus.Registerer, cache *tenantmap.Cache, now func() ti
 
 // registerCache adds the figures that the cache keeps itself.
 func registerCache(reg prometheus.Registerer, cache *tenantmap.Cache, now func() time.Time) {
-	lookups := func(result string, value func() int64) prometheus.Collector {
-		return prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "waybill_tenantmap_lookups_total", Help: "Keys looked up, by whether the cache had them.",
-			ConstLabels: prometheus.Labels{"result": result},
-		}, func() float64 { return float64(value()) })
-	}
 	gauge := func(name, help string, value func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
 	reg.MustRegister(
-		lookups("hit", func() int64 { hits, _ := cache.Counts(); return hits }),
-		lookups("miss", func() int64 { _, asked := cache.Counts(); return asked }),
+		newLookups(cache),
 		gauge("waybill_tenantmap_cache_bytes", "About how many bytes the cache of the tenant map takes.",
 			func() float64 { return float64(cache.Bytes()) }),
 		gauge("waybill_tenantmap_cache_entries", "About how many keys the cache of the tenant map holds.",

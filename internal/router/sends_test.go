@@ -150,13 +150,7 @@ func TestAnEchoUnderAnotherProviderIDContradictsNothing(t *testing.T) {
 	require.NoError(t, err)
 	g.publish(rec)
 	next(g, g.messages)
-	echoed := status(g.signA, 1, "sent")
-	for i := range echoed.Headers {
-		if echoed.Headers[i].Key == "http_uri" {
-			echoed.Headers[i].Value = []byte("/api/webhooks/sms/status?wb=" + id)
-		}
-	}
-	g.publish(echoed)
+	g.publish(echoing(status(g.signA, 1, "sent"), id))
 	require.Equal(t, events.RowID(id), next(g, g.messages).Row)
 	s.ProviderID, s.Status = sid(2), "accepted"
 	rec, err = s.Record()
@@ -166,4 +160,54 @@ func TestAnEchoUnderAnotherProviderIDContradictsNothing(t *testing.T) {
 	g.publish(status(g.signA, 2, "delivered"))
 	require.Equal(t, events.RowID(id), next(g, g.messages).Row)
 	g.held(events.Quarantined)
+}
+
+// echoing is a callback that gives our id back.
+func echoing(callback events.Record, id string) events.Record {
+	for i := range callback.Headers {
+		if callback.Headers[i].Key == "http_uri" {
+			callback.Headers[i].Value = []byte("/api/webhooks/sms/status?wb=" + id)
+		}
+	}
+	return callback
+}
+
+// Two ids of one message that were recorded apart have made two rows, and a
+// record that pairs them makes them one no more: a callback that names both is
+// quarantined each time, one that names the provider's alone is not.
+func TestIDsThatWereRecordedApartStayApart(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	id := uuid.NewString()
+	s := events.Send{Org: g.orgA, Channel: events.SMS, Provider: events.Twilio, Receipt: events.NewReceiptID(), ReceivedAt: time.Now()}
+	intended, accepted, both := s, s, s
+	intended.MessageID, intended.Status = id, events.Intended
+	accepted.ProviderID, accepted.Status = sid(1), "accepted"
+	both.MessageID, both.ProviderID, both.Status = id, sid(1), "accepted"
+	row := events.DeriveRowID(g.orgA, events.Twilio, sid(1))
+	for _, send := range []events.Send{intended, accepted, both} {
+		rec, err := send.Record()
+		require.NoError(t, err)
+		g.publish(rec)
+		next(g, g.messages)
+	}
+	g.publish(echoing(status(g.signA, 1, "sent"), id))
+	quarantined := func(attempts int) {
+		g.until(func() string {
+			var n int
+			require.NoError(t, g.owner.QueryRow(context.Background(), "SELECT count(*) FROM held_events WHERE state = 'quarantined' AND attempts = $1", attempts).Scan(&n))
+			if n != 1 {
+				return "it is not quarantined"
+			}
+			return ""
+		})
+	}
+	quarantined(0)
+	g.publish(status(g.signA, 1, "delivered"))
+	require.Equal(t, row, next(g, g.messages).Row)
+	g.exec("UPDATE held_events SET ready = true")
+	quarantined(1)
+	g.exec("INSERT INTO held_assignments (event_id, org_id) SELECT event_id, $1 FROM held_events", g.orgA)
+	g.exec("UPDATE held_events SET ready = true")
+	require.Equal(t, row, next(g, g.messages).Row, "an operator's word passes it on")
 }

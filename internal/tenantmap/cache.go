@@ -162,7 +162,7 @@ func (c *Cache) Forget(keys ...Key) {
 	}
 }
 
-// Len returns about how many entries there are, Bytes about how large they are.
+// Len returns about how many entries there are.
 func (c *Cache) Len() int { return c.otter.EstimatedSize() }
 
 // Bytes returns about how many bytes the entries take.

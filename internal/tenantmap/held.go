@@ -106,10 +106,10 @@ func (s *Send) Keys() []Key {
 }
 
 // Pair returns the keys of both ids of a send record that names both; false if
-// it names one, or if a callback told them: a provider that echoes our id for
-// several of its own messages says nothing against any of them.
+// it names one. Callbacks pair nothing: a provider that echoes our id for several
+// of its own messages says nothing against any of them.
 func (s *Send) Pair() (resource, echo Key, ok bool) {
-	return s.Resource, s.Echo, s.MessageID != "" && s.Resource != Key{}
+	return s.Resource, s.Echo, s.Resource != Key{} && s.Echo != Key{}
 }
 
 // Conversation returns the key of the conversation that the send is part of if

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"waybill/internal/bus"
@@ -48,32 +47,15 @@ type Publisher struct {
 // for brokers that are away; an error means a configuration that can never work,
 // and names every problem.
 func NewPublisher(cfg Config) (*Publisher, error) {
-	log := cfg.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	conf := kafkabus.Config{
+	client, err := kafkabus.NewPublic(kafkabus.Config{
 		Brokers: cfg.Brokers, TLS: cfg.TLS,
 		SASLMechanism: cfg.SASLMechanism, Username: cfg.Username, Password: config.Secret(cfg.Password),
 		Topics: []string{sends.Topic},
-	}
-	if err := conf.Validate(); err != nil {
-		return nil, fmt.Errorf("configuring the publisher: %w", inOurWords(err))
-	}
-	client, err := kafkabus.New(conf, log, nil)
+	}, cfg.Log, nil)
 	if err != nil {
 		return nil, fmt.Errorf("configuring the publisher: %w", err)
 	}
 	return &Publisher{client: client}, nil
-}
-
-// inOurWords calls the fields by their names; the services know them as
-// variables of the environment.
-func inOurWords(err error) error {
-	return errors.New(strings.NewReplacer(
-		"WAYBILL_KAFKA_BROKERS", "Brokers", "WAYBILL_KAFKA_SASL_MECHANISM", "SASLMechanism",
-		"WAYBILL_KAFKA_USERNAME", "Username", "WAYBILL_KAFKA_PASSWORD", "Password",
-	).Replace(err.Error()))
 }
 
 // Publish implements [sends.Publisher]. It waits for brokers that are away for

@@ -13,7 +13,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -61,23 +60,15 @@ type Subscriber struct {
 // waits for brokers that are away; an error means a configuration that can never
 // work, and names every problem.
 func NewSubscriber(cfg Config) (*Subscriber, error) {
-	log := cfg.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
+	var noGroup error
+	if cfg.Group == "" {
+		noGroup = errors.New("no consumer group: name one in Group")
 	}
-	bus := kafkabus.Config{
+	client, err := kafkabus.NewPublic(kafkabus.Config{
 		Brokers: cfg.Brokers, TLS: cfg.TLS,
 		SASLMechanism: cfg.SASLMechanism, Username: cfg.Username, Password: config.Secret(cfg.Password),
 		Topics: []string{status.TopicMessages, status.TopicCalls, status.TopicCampaigns},
-	}
-	err := bus.Validate()
-	if cfg.Group == "" {
-		err = errors.Join(err, errors.New("no consumer group: name one in Group"))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("configuring the subscriber: %w", inOurWords(err))
-	}
-	client, err := kafkabus.New(bus, log, nil)
+	}, cfg.Log, noGroup)
 	if err != nil {
 		return nil, fmt.Errorf("configuring the subscriber: %w", err)
 	}
@@ -86,15 +77,6 @@ func NewSubscriber(cfg Config) (*Subscriber, error) {
 		return nil, err
 	}
 	return &Subscriber{client: client, sub: sub}, nil
-}
-
-// inOurWords calls the fields by their names; the services know them as
-// variables of the environment.
-func inOurWords(err error) error {
-	return errors.New(strings.NewReplacer(
-		"WAYBILL_KAFKA_BROKERS", "Brokers", "WAYBILL_KAFKA_SASL_MECHANISM", "SASLMechanism",
-		"WAYBILL_KAFKA_USERNAME", "Username", "WAYBILL_KAFKA_PASSWORD", "Password",
-	).Replace(err.Error()))
 }
 
 // Subscribe returns a topic's messages. The channel closes after ctx has ended

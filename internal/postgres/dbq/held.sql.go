@@ -113,8 +113,8 @@ func (q *Queries) DeleteHeld(ctx context.Context, ids []string) error {
 }
 
 const finishDismissed = `-- name: FinishDismissed :exec
-INSERT INTO event_ids (event_id, receipt_id, org_id, outcome, applied_at)
-SELECT h.event_id, h.receipt_id, h.org_id, 'ignored', now() FROM held_events h WHERE h.event_id = ANY($1::text[]) ORDER BY h.event_id
+INSERT INTO event_ids (event_id, receipt_id, outcome, applied_at)
+SELECT h.event_id, h.receipt_id, 'ignored', now() FROM held_events h WHERE h.event_id = ANY($1::text[]) ORDER BY h.event_id
 ON CONFLICT DO NOTHING
 `
 
@@ -221,20 +221,13 @@ func (q *Queries) ListActs(ctx context.Context, arg ListActsParams) ([]ListActsR
 
 const listHeld = `-- name: ListHeld :many
 
-SELECT h.event_id, h.receipt_id, h.state, h.reason, h.provider, h.kind, h.signer, h.named_key, h.org_id, h.received_at, h.held_at,
+SELECT h.event_id, h.receipt_id, h.state, h.reason, h.provider, h.kind, h.signer, h.named_key, h.received_at, h.held_at,
   h.raw_topic, h.raw_partition, h.raw_offset, h.ready, h.attempts, h.detail, h.retry_at,
   ARRAY(SELECT k.key FROM held_keys k WHERE k.event_id = h.event_id ORDER BY k.key)::text[] AS keys
 FROM held_events h
-WHERE h.event_id = ANY($1::text[]) AND ($2::text = '' OR h.org_id::text = $2::text OR h.signer = $2::text OR EXISTS (
-  SELECT 1 FROM account_orgs o JOIN accounts a ON a.id = o.account_id
-  WHERE a.provider = h.provider AND a.name = h.signer AND o.org_id::text = $2::text))
+WHERE h.event_id = ANY($1::text[])
 ORDER BY h.received_at DESC, h.event_id
 `
-
-type ListHeldParams struct {
-	Ids []string
-	Org string
-}
 
 type ListHeldRow struct {
 	EventID      string
@@ -245,7 +238,6 @@ type ListHeldRow struct {
 	Kind         string
 	Signer       string
 	NamedKey     string
-	OrgID        *string
 	ReceivedAt   time.Time
 	HeldAt       time.Time
 	RawTopic     string
@@ -260,10 +252,9 @@ type ListHeldRow struct {
 
 // Events without a home, for operators. Which are meant is asked for by
 // heldpick.go.
-// ListHeld returns held events of these ids, the newest first, narrowed to an
-// organisation unless that is empty.
-func (q *Queries) ListHeld(ctx context.Context, arg ListHeldParams) ([]ListHeldRow, error) {
-	rows, err := q.db.Query(ctx, listHeld, arg.Ids, arg.Org)
+// ListHeld returns held events of these ids, the newest first.
+func (q *Queries) ListHeld(ctx context.Context, ids []string) ([]ListHeldRow, error) {
+	rows, err := q.db.Query(ctx, listHeld, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -280,7 +271,6 @@ func (q *Queries) ListHeld(ctx context.Context, arg ListHeldParams) ([]ListHeldR
 			&i.Kind,
 			&i.Signer,
 			&i.NamedKey,
-			&i.OrgID,
 			&i.ReceivedAt,
 			&i.HeldAt,
 			&i.RawTopic,

@@ -2,15 +2,12 @@
 -- heldpick.go.
 
 -- name: ListHeld :many
--- ListHeld returns held events of these ids, the newest first, narrowed to an
--- organisation unless that is empty.
-SELECT h.event_id, h.receipt_id, h.state, h.reason, h.provider, h.kind, h.signer, h.named_key, h.org_id, h.received_at, h.held_at,
+-- ListHeld returns held events of these ids, the newest first.
+SELECT h.event_id, h.receipt_id, h.state, h.reason, h.provider, h.kind, h.signer, h.named_key, h.received_at, h.held_at,
   h.raw_topic, h.raw_partition, h.raw_offset, h.ready, h.attempts, h.detail, h.retry_at,
   ARRAY(SELECT k.key FROM held_keys k WHERE k.event_id = h.event_id ORDER BY k.key)::text[] AS keys
 FROM held_events h
-WHERE h.event_id = ANY(@ids::text[]) AND (@org::text = '' OR h.org_id::text = @org::text OR h.signer = @org::text OR EXISTS (
-  SELECT 1 FROM account_orgs o JOIN accounts a ON a.id = o.account_id
-  WHERE a.provider = h.provider AND a.name = h.signer AND o.org_id::text = @org::text))
+WHERE h.event_id = ANY(@ids::text[])
 ORDER BY h.received_at DESC, h.event_id;
 
 -- name: HeldNamed :many
@@ -27,8 +24,8 @@ UPDATE held_events SET ready = true, ready_at = now(), retry_at = NULL WHERE eve
 
 -- name: FinishDismissed :exec
 -- FinishDismissed gives events that have no final outcome yet one: ignored.
-INSERT INTO event_ids (event_id, receipt_id, org_id, outcome, applied_at)
-SELECT h.event_id, h.receipt_id, h.org_id, 'ignored', now() FROM held_events h WHERE h.event_id = ANY(@ids::text[]) ORDER BY h.event_id
+INSERT INTO event_ids (event_id, receipt_id, outcome, applied_at)
+SELECT h.event_id, h.receipt_id, 'ignored', now() FROM held_events h WHERE h.event_id = ANY(@ids::text[]) ORDER BY h.event_id
 ON CONFLICT DO NOTHING;
 
 -- name: CountDismissedRepeats :exec

@@ -4,5 +4,6 @@
 // date, brokers that fail before or after they have written, routers that die.
 //
 // The same stories run against a store in memory, by the hundred thousand, and
-// against PostgreSQL. Nothing here shares code with what decides in the product.
+// against PostgreSQL. What tells where events must end (world.go) shares no code
+// with what decides in the product; the store in memory decides with the product's own.
 package routertest

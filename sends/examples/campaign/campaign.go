@@ -59,17 +59,20 @@ func (c *campaign) messages(id string, numbers []string) []sends.Send {
 // send records what is intended, then calls the provider, then records what it
 // answered: whatever happens in between, Waybill knows of every message.
 func (c *campaign) send(ctx context.Context, recorder *sends.Recorder, list []sends.Send) error {
+	callbacks := make([]string, len(list))
+	for i, s := range list {
+		var err error
+		if callbacks[i], err = sends.StatusCallback(c.publicURL, s.MessageID); err != nil {
+			return err
+		}
+	}
 	if err := record(ctx, recorder, list); err != nil {
 		return err
 	}
 	answers := make([]sends.Send, 0, len(list))
-	for _, s := range list {
-		callback, err := sends.StatusCallback(c.publicURL, s.MessageID)
-		if err != nil {
-			return err
-		}
+	for i, s := range list {
 		at := time.Now()
-		switch sid, code, err := c.twilio.send(ctx, s.From, s.To, c.text, callback); {
+		switch sid, code, err := c.twilio.send(ctx, s.From, s.To, c.text, callbacks[i]); {
 		case err != nil: // perhaps it was sent: then the callback's echo will tell
 			fmt.Fprintln(c.out, "no answer of the provider:", err)
 		case code != "":
