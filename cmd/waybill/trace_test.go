@@ -20,14 +20,14 @@ func TestATraceTellsFactsInWords(t *testing.T) {
 	ledger := postgres.NewLedger(db, events.GroupWorkers)
 	require.NoError(t, ledger.Plant(t.Context(), events.TopicMessages, 0, 0))
 	require.NoError(t, ledger.Plant(t.Context(), events.TopicCalls, 0, 0))
-	_, err := postgres.NewMessages(db, events.GroupWorkers).Apply(t.Context(), []bus.Fence{bus.Fence{Topic: events.TopicMessages, Next: 1}}, []events.Message{{
+	_, err := postgres.NewMessages(db, events.GroupWorkers).Apply(t.Context(), []bus.Fence{{Topic: events.TopicMessages, Next: 1}}, []events.Message{{
 		EventID: "ses/x/email.event/1", Receipt: events.NewReceiptID(), Kind: events.KindEmail, Provider: events.SES, Org: org,
 		Row: events.DeriveRowID(org, events.SES, "0100"), ProviderID: "0100", Channel: events.Email, Direction: events.Outbound, Status: "bounced_permanent",
 		Recipients: []events.Recipient{{Address: "a@example.com", ErrorCode: "5.1.1"}}, Facts: []facts.Fact{{Name: facts.Opens, At: &noon}},
 		ReceivedAt: noon, Packed: []byte{1},
 	}})
 	require.NoError(t, err)
-	_, err = postgres.NewCalls(db, events.GroupWorkers).Apply(t.Context(), []bus.Fence{bus.Fence{Topic: events.TopicCalls, Next: 1}}, []events.Call{{
+	_, err = postgres.NewCalls(db, events.GroupWorkers).Apply(t.Context(), []bus.Fence{{Topic: events.TopicCalls, Next: 1}}, []events.Call{{
 		EventID: "twilio/x/call.status/1", Receipt: events.NewReceiptID(), Kind: events.KindCall, Provider: events.Twilio, Org: org,
 		Row: events.DeriveRowID(org, events.Twilio, "CA1"), ProviderID: "CA1", Direction: events.Outbound, Status: "completed",
 		Facts:     []facts.Fact{{Name: facts.Duration, Value: "42"}},

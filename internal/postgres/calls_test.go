@@ -35,7 +35,7 @@ func newCallDesk(t testing.TB) *callDesk {
 }
 
 func (d *callDesk) apply(t require.TestingT, batch ...events.Call) events.Effect {
-	effect, err := d.calls.Apply(context.Background(), []bus.Fence{bus.Fence{Topic: events.TopicCalls, At: d.at, Next: d.at + int64(len(batch))}}, batch)
+	effect, err := d.calls.Apply(context.Background(), []bus.Fence{{Topic: events.TopicCalls, At: d.at, Next: d.at + int64(len(batch))}}, batch)
 	require.NoError(t, err)
 	d.at += int64(len(batch))
 	return effect
@@ -98,7 +98,7 @@ func TestReplayBringsTheStatusEventsOfCallsBack(t *testing.T) {
 	for i := range batch {
 		batch[i].Replay = true
 	}
-	again, err := d.calls.Apply(t.Context(), []bus.Fence{bus.Fence{Topic: events.TopicCalls, At: d.at, Next: d.at}}, batch)
+	again, err := d.calls.Apply(t.Context(), []bus.Fence{{Topic: events.TopicCalls, At: d.at, Next: d.at}}, batch)
 	require.NoError(t, err)
 	require.Empty(t, cmp.Diff(records(t, first.Status), records(t, again.Status)))
 }

@@ -251,8 +251,8 @@ func RoutersOnHeld(one string) []HeldStatement {
 		{"deleting", deleteReleased, "uuid, text[]", "gen_random_uuid(), '{a,b,c}'", ""},
 		{"spoiling", spoil, "uuid, text[], text[]", "gen_random_uuid(), '{a,b}', '{x,y}'", ""},
 		{"removing what is final", supersedeFinal, "text, int", "'', 10000", ""},
-		{"giving parked ones up", expireParked, "timestamptz, text", "'infinity', 'unclaimed'", inOrder},
-		{"giving none up", expireParked, "timestamptz, text", "'-infinity', 'unclaimed'", inOrder},
+		{"giving parked ones up", expireParked, "timestamptz, text, text[]", "'infinity', 'unclaimed', '{}'", inOrder},
+		{"giving none up", expireParked, "timestamptz, text, text[]", "'-infinity', 'unclaimed', '{}'", inOrder},
 	}
 }
 

@@ -198,7 +198,7 @@ func TestReplayAppliesWhatIsMissing(t *testing.T) {
 	require.NoError(t, d.ledger.Advance(t.Context(), bus.Fence{Topic: events.TopicMessages, Next: 10}))
 	e := d.status(d.orgA, 1, "sent", "", 1)
 	e.Replay = true
-	effect, err := d.messages.Apply(t.Context(), []bus.Fence{bus.Fence{Topic: events.TopicMessages, At: 10, Next: 10}}, []events.Message{e})
+	effect, err := d.messages.Apply(t.Context(), []bus.Fence{{Topic: events.TopicMessages, At: 10, Next: 10}}, []events.Message{e})
 	require.NoError(t, err)
 	require.Len(t, effect.Status, 1)
 }

@@ -79,7 +79,7 @@ func (w *twins) play(t *testing.T, org events.OrgID, sms, mail, call, to string)
 	}
 	texts, err := w.messages.Apply(t.Context(), []bus.Fence{w.fence(0)}, messages)
 	require.NoError(t, err)
-	spoken, err := w.phones.calls.Apply(t.Context(), []bus.Fence{bus.Fence{Topic: events.TopicCalls, At: w.phones.at, Next: w.phones.at}}, calls)
+	spoken, err := w.phones.calls.Apply(t.Context(), []bus.Fence{{Topic: events.TopicCalls, At: w.phones.at, Next: w.phones.at}}, calls)
 	require.NoError(t, err)
 	return said, slices.Concat(texts.Status, spoken.Status)
 }

@@ -14,8 +14,8 @@ var routing = []defect{
 		name:  "of two organisations the first one named gets the event",
 		harm:  "an event that belongs to nobody for certain changes somebody's message",
 		file:  "internal/tenantmap/resolve.go",
-		text:  "if c[i].Org != c[0].Org || c[i].Row != c[0].Row {\n\t\t\treturn quarantine(ReasonContradiction, c), true\n",
-		wrong: "if c[i].Org != c[0].Org || c[i].Row != c[0].Row {\n\t\t\tbreak\n",
+		text:  "rows := false\n\tfor i := range c {\n\t\tif c[i].Org != c[0].Org {",
+		wrong: "rows := false\n\tfor i := range c {\n\t\tif c[i].Org == \"\" {",
 		tests: by("internal/tenantmap", "TestResolve"),
 	},
 	{
