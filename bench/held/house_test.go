@@ -104,10 +104,10 @@ func (h *house) parkings(n int) []tenantmap.Unsettled {
 		h.parked++
 		sid, signer := fmt.Sprintf("SMnew%032d", h.parked), fmt.Sprintf("AC%032d", h.parked%50)
 		ev := tenantmap.Evidence{
-			Provider: events.Twilio, Signer: signer, ProviderID: sid, At: time.Now(),
+			Kind: events.KindMessageStatus, Provider: events.Twilio, Signer: signer, ProviderID: sid, At: time.Now(),
 			Resources: []tenantmap.Key{tenantmap.ResourceKey(events.Twilio, sid)},
 		}
-		all[i] = tenantmap.Unsettled{Evidence: ev, Held: tenantmap.Held{
+		all[i] = tenantmap.Unsettled{Evidence: ev, AdoptAt: ev.At.Add(15 * time.Minute), Held: tenantmap.Held{
 			EventID: events.NewEventID(events.Twilio, signer, events.KindMessageStatus, sid, "sent", ""),
 			Receipt: events.NewReceiptID(), Provider: events.Twilio, Kind: events.KindMessageStatus, Signer: signer,
 			Named: ev.Resources[0].String(), ReceivedAt: time.Now(), Raw: events.Position{Topic: events.TopicRawTwilio},

@@ -2,6 +2,7 @@ package held_test
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -105,6 +106,17 @@ var steps = []step{
 		_, _, err := h.routing.Settle(ctx, h.parkings(500))
 		return err
 	}},
+	{"try again what is due, none is", false, func(ctx context.Context, h *house) error {
+		_, err := h.routing.RetryDue(ctx, time.Now())
+		return err
+	}},
+	{"try again 1,000 that are due", true, func(ctx context.Context, h *house) error {
+		n, err := h.routing.RetryDue(ctx, time.Now().Add(time.Hour))
+		if err == nil && n != 1000 {
+			err = fmt.Errorf("%d were due", n)
+		}
+		return err
+	}},
 	{"a send record for one event", false, func(ctx context.Context, h *house) error {
 		_, _, err := h.routing.RecordSends(ctx, []tenantmap.Send{{
 			Org: h.org, Resource: tenantmap.ResourceKey(events.Twilio, rare), Provider: events.Twilio, ProviderID: rare, Account: "ACours", SentAt: time.Now(),
@@ -121,6 +133,10 @@ var steps = []step{
 	}},
 	{"count by state", false, func(ctx context.Context, h *house) error {
 		_, err := h.routing.CountHeld(ctx)
+		return err
+	}},
+	{"count what keeps its record", false, func(ctx context.Context, h *house) error {
+		_, err := h.routing.CountKept(ctx)
 		return err
 	}},
 	{"remove what is final", false, func(ctx context.Context, h *house) error {
@@ -151,8 +167,8 @@ var steps = []step{
 		return err
 	}},
 	{"replay --all, whole", true, whole(operate.Order{Act: history.ActReplay, All: true})},
-	{"claim 100 of all ready", true, claim},
-	{"delete 100 released", true, remove},
+	{"claim 500 of all ready", true, claim},
+	{"delete 500 released", true, remove},
 	{"release an eighth, under an old snapshot", true, func(ctx context.Context, h *house) error {
 		tx, err := h.owner.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
 		if err != nil {
@@ -164,8 +180,8 @@ var steps = []step{
 		}
 		return h.release(ctx, h.events/8)
 	}},
-	{"claim 100 behind that eighth, dead", true, claim},
-	{"claim 100 from the start, that eighth dead", true, func(ctx context.Context, h *house) error {
+	{"claim 500 behind that eighth, dead", true, claim},
+	{"claim 500 from the start, that eighth dead", true, func(ctx context.Context, h *house) error {
 		h.after = ""
 		return claim(ctx, h)
 	}},
@@ -188,5 +204,5 @@ var steps = []step{
 		_, err := h.owner.Exec(ctx, "VACUUM ANALYZE held_events, held_keys")
 		return err
 	}},
-	{"claim 100 after vacuum", true, claim},
+	{"claim 500 after vacuum", true, claim},
 }

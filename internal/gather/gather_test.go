@@ -125,3 +125,89 @@ func TestWhoLeavesIsForgotten(t *testing.T) {
 	})
 	require.Equal(t, []string{"0", "2"}, tx.seen)
 }
+
+// What is over the most that goes into one transaction waits for the next;
+// whoever brings more than that has one alone.
+func TestATransactionTakesNoMoreThanTheMost(t *testing.T) {
+	t.Parallel()
+	tx := &transactions{}
+	synctest.Test(t, func(t *testing.T) {
+		g := gather.New(gather.Options[string, int]{
+			Run: tx.run, Pause: time.Second, Most: 10, Patience: time.Minute,
+			Size: func(name string) int { n, _ := strconv.Atoi(name); return n },
+		})
+		_, err := g.Do(t.Context(), "0")
+		require.NoError(t, err)
+		began := time.Now()
+		var all sync.WaitGroup
+		for _, brought := range [][]string{{"6"}, {"1", "3"}, {"5"}, {"25"}, {"2"}} {
+			all.Go(func() {
+				_, err := g.Do(t.Context(), brought...)
+				require.NoError(t, err)
+			})
+			synctest.Wait() // they come one after the other
+		}
+		all.Wait()
+		require.Equal(t, 4*time.Second, time.Since(began), "a pause before each")
+	})
+	require.Equal(t, []string{"0", "136", "5", "25", "2"}, tx.seen)
+}
+
+// A transaction goes on for those who are left, but not for ever.
+func TestATransactionEndsThoughItsCallerHasGone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		ended := make(chan error, 1)
+		g := gather.New(gather.Options[string, int]{
+			Pause: time.Second, Most: 10, Patience: time.Minute,
+			Run: func(ctx context.Context, in []string) ([]int, error) {
+				if in[0] == "stuck" {
+					<-ctx.Done()
+					ended <- ctx.Err()
+					return nil, ctx.Err()
+				}
+				return make([]int, len(in)), nil
+			},
+		})
+		gone, leave := context.WithCancel(t.Context())
+		var caller sync.WaitGroup
+		caller.Go(func() {
+			_, err := g.Do(gone, "stuck")
+			require.ErrorIs(t, err, context.Canceled)
+		})
+		synctest.Wait()
+		leave()
+		caller.Wait()
+		require.Zero(t, time.Since(began), "nobody is kept")
+		require.Empty(t, ended)
+		_, err := g.Do(t.Context(), "next")
+		require.NoError(t, err)
+		require.ErrorIs(t, <-ended, context.DeadlineExceeded)
+		require.Equal(t, time.Minute+time.Second, time.Since(began))
+	})
+}
+
+// Callers come back a moment after their answer. The pause is there so that
+// those of one transaction are together in the next too.
+func TestCallersOfATransactionMeetInTheNext(t *testing.T) {
+	t.Parallel()
+	tx := &transactions{}
+	synctest.Test(t, func(t *testing.T) {
+		g := newGatherer(tx)
+		_, err := g.Do(t.Context(), "0")
+		require.NoError(t, err)
+		var all sync.WaitGroup
+		for n := 1; n <= 3; n++ {
+			all.Go(func() {
+				for range 4 {
+					_, err := g.Do(t.Context(), strconv.Itoa(n))
+					require.NoError(t, err)
+					<-time.After(time.Duration(n) * 100 * time.Millisecond) // its own work
+				}
+			})
+		}
+		all.Wait()
+	})
+	require.Equal(t, []string{"0", "123", "123", "123", "123"}, tx.seen)
+}

@@ -32,6 +32,12 @@ func (w *world) share(t testing.TB, number string) {
 	w.exec(t, "INSERT INTO accounts (id, provider, name, platform) VALUES ($1, 'twilio', $2, true) ON CONFLICT DO NOTHING", uuid.NewString(), platform)
 }
 
+// own gives a number to organisation A alone.
+func (w *world) own(t testing.TB, number string) {
+	t.Helper()
+	w.exec(t, "INSERT INTO senders (id, org_id, kind, value, slot, valid) VALUES (gen_random_uuid(), $1, 'number', $2, int8range(NULL, NULL), tstzrange(NULL, NULL))", w.orgA, number)
+}
+
 func personOf(n int) string { return fmt.Sprintf("+1202555%04d", n) }
 
 // answer is what person n wrote to a sender.
@@ -75,10 +81,7 @@ type talk struct {
 
 func (w *world) talks(t testing.TB) []talk {
 	t.Helper()
-	rows, err := w.owner.Query(t.Context(), "SELECT sender, person, org_id, last_outbound_at FROM conversations ORDER BY 1, 2, 4")
-	require.NoError(t, err)
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[talk])
-	require.NoError(t, err)
+	all := collect(t, w.owner, pgx.RowToStructByPos[talk], "SELECT sender, person, org_id, last_outbound_at FROM conversations ORDER BY 1, 2, 4")
 	for i := range all {
 		all[i].Last = all[i].Last.UTC()
 	}
@@ -90,7 +93,7 @@ func TestAConversationIsTheLastSendFromASharedSender(t *testing.T) {
 	w := newWorld(t)
 	const shared, own, ann, bob = "+15550100005", "+15550100006", "+12025550101", "+12025550102"
 	w.share(t, shared)
-	w.exec(t, "INSERT INTO senders (id, org_id, kind, value, slot, valid) VALUES ($1, $2, 'number', $3, int8range(NULL, NULL), tstzrange(NULL, NULL))", uuid.NewString(), w.orgA, own)
+	w.own(t, own)
 	routing := postgres.NewRouting(w.open(t, testkit.Router))
 	record := func(reason string, sends ...tenantmap.Send) {
 		t.Helper()
@@ -200,7 +203,7 @@ func TestARequestMeetsEverySend(t *testing.T) {
 	w := newWorld(t)
 	const shared, own = "+15550100005", "+15550100006"
 	w.share(t, shared)
-	w.exec(t, "INSERT INTO senders (id, org_id, kind, value, slot, valid) VALUES ($1, $2, 'number', $3, int8range(NULL, NULL), tstzrange(NULL, NULL))", uuid.NewString(), w.orgA, own)
+	w.own(t, own)
 	routing := postgres.NewRouting(w.open(t, testkit.Router))
 	ask := func(requests ...tenantmap.Request) [][]events.OrgID {
 		t.Helper()

@@ -33,11 +33,7 @@ func (w *world) aged(t testing.TB, key tenantmap.Key, mapped bool, age time.Dura
 
 func (w *world) mapped(t testing.TB) []string {
 	t.Helper()
-	rows, err := w.owner.Query(t.Context(), "SELECT key FROM tenant_map ORDER BY key")
-	require.NoError(t, err)
-	keys, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	require.NoError(t, err)
-	return keys
+	return collect(t, w.owner, pgx.RowTo[string], "SELECT key FROM tenant_map ORDER BY key")
 }
 
 func resource(n int) tenantmap.Key { return tenantmap.ResourceKey(events.Twilio, sid(n)) }
@@ -169,12 +165,8 @@ func TestConversationsExpireUnlessAStopStands(t *testing.T) {
 	ask(5, true, old) // of nobody
 	ask(6, true, time.Now())
 
-	kept := func(table string) (people []string) {
-		rows, err := w.owner.Query(t.Context(), "SELECT person FROM "+table+" ORDER BY 1")
-		require.NoError(t, err)
-		people, err = pgx.CollectRows(rows, pgx.RowTo[string])
-		require.NoError(t, err)
-		return people
+	kept := func(table string) []string {
+		return collect(t, w.owner, pgx.RowTo[string], "SELECT person FROM "+table+" ORDER BY 1")
 	}
 	before := time.Now().Add(-365 * days)
 	n, oldest := sweep(t, s, s.Relations(retention.Conversations), before)

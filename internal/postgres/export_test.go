@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -235,7 +236,6 @@ func OperatorsOnHeld(many, one string, org events.OrgID) []HeldStatement {
 		back("a provider of none", history.HeldFilter{Provider: "none"}),
 		back("an organisation", history.HeldFilter{Org: org}),
 		back("a key of many, backwards", history.HeldFilter{Keys: []string{many}}),
-		{"named for a trace", "SELECT n.event_id FROM held_events n WHERE n.event_id = $1 OR n.named_key = ANY($2) UNION SELECT k.event_id FROM held_keys k WHERE k.key = ANY($2) LIMIT 100", "text, text[]", "'x', '{" + one + "}'", forOperators},
 	}
 }
 
@@ -253,14 +253,104 @@ func RoutersOnHeld(one string) []HeldStatement {
 		{"removing what is final", supersedeFinal, "text, int", "'', 10000", ""},
 		{"giving parked ones up", expireParked, "timestamptz, text, text[]", "'infinity', 'unclaimed', '{}'", inOrder},
 		{"giving none up", expireParked, "timestamptz, text, text[]", "'-infinity', 'unclaimed', '{}'", inOrder},
+		{"trying again what is due", retryDue, "timestamptz", "'infinity'", ""},
+		{"trying none again", retryDue, "timestamptz", "'-infinity'", ""},
+		{"locking what is parked anew", lockHeld, "text[]", "'{a,b,c}'", ""},
 	}
 }
 
 // ExpiringHeld picks what retention gives up.
 var ExpiringHeld = HeldStatement{"expiring", pickExpiredHeld, "timestamptz, int", "'infinity', 1000", inOrder}
 
-// CountingHeld counts by state.
-var CountingHeld = HeldStatement{"counting", countHeld, "", "", ""}
+// CountingHeld counts by state, CountingKept what keeps its record. They look at
+// all there is, and a router makes them rare (sweepOnce); but they read an
+// index, not the records.
+var (
+	CountingHeld = HeldStatement{"counting", countHeld, "", "", ""}
+	CountingKept = HeldStatement{"counting what is kept", countKept, "", "", ""}
+)
+
+// NamedForTrace looks up what a trace tells of held events, as a trace does.
+func (db *DB) NamedForTrace(t *testing.T, id string, keys ...string) []Looked {
+	t.Helper()
+	var e explained
+	require.NoError(t, db.snapshot(t.Context(), "", false, func(tx pgx.Tx, _ *dbq.Queries) error {
+		e = explained{Tx: tx, t: t}
+		_, err := dbq.New(&e).HeldNamed(t.Context(), dbq.HeldNamedParams{EventID: id, Keys: keys, Most: 200})
+		return err
+	}))
+	return e.looked
+}
+
+// Chosen has an act choose its first chunk, as an operator's command does.
+func (db *DB) Chosen(t *testing.T, act history.HeldAct, f history.HeldFilter) []Looked {
+	t.Helper()
+	return db.undone(t, func(e *explained) error {
+		_, _, err := choose(t.Context(), e, &history.HeldOrder{Act: act, Filter: f}, "")
+		return err
+	})
+}
+
+// ReleasedForKey releases what waits for a key, as its being recorded does.
+func (db *DB) ReleasedForKey(t *testing.T, key string) []Looked {
+	t.Helper()
+	return db.undone(t, func(e *explained) error {
+		_, err := dbq.New(e).ReleaseKey(t.Context(), dbq.ReleaseKeyParams{Key: key, Most: heldChunk})
+		return err
+	})
+}
+
+func (db *DB) undone(t *testing.T, fn func(*explained) error) []Looked {
+	t.Helper()
+	var e explained
+	undo := errors.New("undo")
+	require.ErrorIs(t, db.asOperator(t.Context(), "", func(tx pgx.Tx, _ *dbq.Queries) error {
+		e = explained{Tx: tx, t: t}
+		return errors.Join(fn(&e), undo)
+	}), undo)
+	return e.looked
+}
+
+// explained is a transaction that explains its queries before it runs them.
+type explained struct {
+	pgx.Tx
+	t      *testing.T
+	looked []Looked
+}
+
+// Looked is a statement that was run, and its plan.
+type Looked struct {
+	SQL, Plan string
+	root      planNode
+}
+
+// Rows returns how many rows were read of the tables that begin with a prefix.
+func (l *Looked) Rows(prefixes ...string) float64 { return l.root.rows(prefixes) }
+
+func (e *explained) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	e.explain(ctx, sql, args)
+	return e.Tx.Query(ctx, sql, args...)
+}
+
+func (e *explained) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	e.explain(ctx, sql, args)
+	return e.Tx.QueryRow(ctx, sql, args...)
+}
+
+func (e *explained) explain(ctx context.Context, sql string, args []any) {
+	e.t.Helper()
+	l := Looked{SQL: sql}
+	require.NoError(e.t, e.Tx.QueryRow(ctx, "EXPLAIN (ANALYZE, FORMAT JSON) "+sql, args...).Scan(&l.Plan), sql)
+	l.root = planOf(e.t, l.Plan)
+	e.looked = append(e.looked, l)
+}
+
+func planOf(t *testing.T, plan string) planNode {
+	t.Helper()
+	var read []struct{ Plan planNode }
+	require.NoError(t, json.Unmarshal([]byte(plan), &read))
+	return read[0].Plan
+}
 
 // RowsRead runs a statement in a transaction that is undone, as this pool's
 // connections plan it. It returns how many rows it read of the tables that begin
@@ -282,9 +372,8 @@ func (db *DB) RowsRead(t *testing.T, s HeldStatement, prefixes ...string) (rows 
 	require.NoError(t, err, s.Name)
 	defer func() { _, _ = tx.Exec(t.Context(), "DEALLOCATE looked") }()
 	require.NoError(t, tx.QueryRow(t.Context(), "EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE looked"+args).Scan(&plan), s.Name)
-	var read []struct{ Plan planNode }
-	require.NoError(t, json.Unmarshal([]byte(plan), &read))
-	return read[0].Plan.rows(prefixes), plan
+	root := planOf(t, plan)
+	return root.rows(prefixes), plan
 }
 
 // ClaimTouches returns how many blocks a claim of a hundred behind an event id
@@ -296,9 +385,8 @@ func (db *DB) ClaimTouches(t *testing.T, after events.EventID) (blocks int) {
 	defer func() { require.NoError(t, tx.Rollback(t.Context())) }()
 	var plan string
 	require.NoError(t, tx.QueryRow(t.Context(), "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+claimReady, "7b2e0000-0000-4000-8000-000000000001", time.Minute, 100, after, claimBytes).Scan(&plan))
-	var read []struct{ Plan planNode }
-	require.NoError(t, json.Unmarshal([]byte(plan), &read))
-	next := &read[0].Plan
+	root := planOf(t, plan)
+	next := &root
 	for next.Name != "CTE next" {
 		i := slices.IndexFunc(next.Plans, func(n planNode) bool { return n.has("CTE next") })
 		require.GreaterOrEqual(t, i, 0, plan)

@@ -16,32 +16,6 @@ import (
 	"waybill/internal/testkit"
 )
 
-// hold holds an event in a state and returns its id.
-func (w *world) hold(t testing.TB, n int, state events.Outcome, reason string, change func(*tenantmap.Held)) string {
-	t.Helper()
-	h := w.early(n).Held
-	h.State, h.Reason = state, reason
-	if change != nil {
-		change(&h)
-	}
-	require.NoError(t, postgres.NewRouting(w.open(t, testkit.Router)).Hold(t.Context(), []tenantmap.Held{h}))
-	return string(h.EventID)
-}
-
-func (w *world) acts(t testing.TB) []history.Act {
-	t.Helper()
-	all, err := operate.ListActs(t.Context(), postgres.NewHeld(w.open(t, testkit.ReadOnly)), "", time.Time{}, 10_000)
-	require.NoError(t, err)
-	return all
-}
-
-func do(t testing.TB, h operate.HeldEvents, o operate.Order) operate.Acted {
-	t.Helper()
-	done, err := operate.ChangeHeld(t.Context(), h, o, silent)
-	require.NoError(t, err)
-	return done
-}
-
 func TestEveryActOnAHeldEventIsOnRecord(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -142,7 +116,7 @@ func TestAnActThatCannotBeRecordedIsNotDone(t *testing.T) {
 		{Act: history.ActDismiss, Which: which},
 		{Act: history.ActRelease, Which: which, To: string(w.orgA)},
 	} {
-		_, err := operate.ChangeHeld(t.Context(), store, o, silent)
+		_, err := operate.ChangeHeld(t.Context(), store, o, func(int) {})
 		require.ErrorContains(t, err, "SQLSTATE 53100", o.Act)
 		require.True(t, w.lost(t, events.EventID(id)), "%s was done", o.Act)
 	}
@@ -184,16 +158,7 @@ func TestEventsAreReleasedToAnOrganisation(t *testing.T) {
 	crossed := w.hold(t, 2, events.Quarantined, tenantmap.ReasonContradiction, nil)
 	unclaimed := w.hold(t, 3, events.Dead, tenantmap.ReasonUnclaimed, nil)
 	assigned := func() map[string]string {
-		all := map[string]string{}
-		rows, err := w.db.Pool(t, testkit.Router).Query(t.Context(), "SELECT event_id, org_id::text FROM held_assignments")
-		require.NoError(t, err)
-		for rows.Next() {
-			var id, org string
-			require.NoError(t, rows.Scan(&id, &org))
-			all[id] = org
-		}
-		require.NoError(t, rows.Err())
-		return all
+		return pairs(t, w.db.Pool(t, testkit.Router), "SELECT event_id, org_id::text FROM held_assignments")
 	}
 	order := operate.Order{Act: history.ActRelease, Which: operate.Selection{IDs: []string{parked, crossed, unclaimed}}, To: string(w.orgB), Note: "by telephone"}
 
@@ -248,7 +213,7 @@ func TestWhatCannotBeReleasedToAnOrganisation(t *testing.T) {
 		"--to goes with the ids of":          {Which: operate.Selection{IDs: []string{good}}, All: true, To: orgA},
 	} {
 		o.Act = history.ActRelease
-		_, err := operate.ChangeHeld(t.Context(), store, o, silent)
+		_, err := operate.ChangeHeld(t.Context(), store, o, func(int) {})
 		require.ErrorContains(t, err, want)
 		require.True(t, w.lost(t, events.EventID(good)), want)
 	}

@@ -174,15 +174,7 @@ func TestEventsThatAreReadyDoNotExpire(t *testing.T) {
 	n, err := postgres.NewRouting(w.open(t, testkit.Router)).ExpireParked(t.Context(), noon.Add(-time.Minute))
 	require.NoError(t, err)
 	require.EqualValues(t, 1, n)
-	states := map[string]string{}
-	rows, err := w.owner.Query(t.Context(), "SELECT event_id, state || ' ' || reason FROM held_events")
-	require.NoError(t, err)
-	for rows.Next() {
-		var id, state string
-		require.NoError(t, rows.Scan(&id, &state))
-		states[id] = state
-	}
-	require.NoError(t, rows.Err())
+	states := pairs(t, w.owner, "SELECT event_id, state || ' ' || reason FROM held_events")
 	parked := fmt.Sprintf("%s %s", events.Parked, tenantmap.ReasonNoMapping)
 	require.Equal(t, map[string]string{ready: parked, young: parked, due: fmt.Sprintf("%s %s", events.Dead, tenantmap.ReasonUnclaimed)}, states)
 }

@@ -15,8 +15,6 @@ import (
 	"waybill/internal/testkit"
 )
 
-func silent(int) {}
-
 func TestHeldEventsAreListedReleasedAndDismissed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -45,20 +43,17 @@ func TestHeldEventsAreListedReleasedAndDismissed(t *testing.T) {
 	require.Len(t, list(operate.Selection{Org: string(w.orgA)}), 3, "org A's account signed them")
 	require.Empty(t, list(operate.Selection{Org: string(w.orgB)}))
 
-	dry, err := operate.ChangeHeld(t.Context(), store, operate.Order{Act: history.ActDismiss, Which: operate.Selection{}, All: true, DryRun: true}, silent)
-	require.NoError(t, err)
+	dry := do(t, store, operate.Order{Act: history.ActDismiss, All: true, DryRun: true})
 	require.Equal(t, 3, dry.Events)
 	require.Len(t, list(operate.Selection{}), 3, "a dry run changed something")
-	_, err = operate.ChangeHeld(t.Context(), store, operate.Order{Act: history.ActDismiss, Which: operate.Selection{}, All: false, DryRun: false}, silent)
+	_, err := operate.ChangeHeld(t.Context(), store, operate.Order{Act: history.ActDismiss}, func(int) {})
 	var usage *operate.UsageError
 	require.ErrorAs(t, err, &usage, "everything must be asked for aloud")
 
-	done, err := operate.ChangeHeld(t.Context(), store, operate.Order{Act: history.ActReplay, Which: operate.Selection{IDs: ids[:1]}, All: false, DryRun: false}, silent)
-	require.NoError(t, err)
+	done := do(t, store, operate.Order{Act: history.ActReplay, Which: operate.Selection{IDs: ids[:1]}})
 	require.Equal(t, history.HeldChange{events.Parked: 1}, done.States)
 	require.False(t, w.lost(t, events.EventID(ids[0])))
-	done, err = operate.ChangeHeld(t.Context(), store, operate.Order{Act: history.ActReplay, Which: operate.Selection{IDs: ids[:1]}, All: false, DryRun: false}, silent)
-	require.NoError(t, err)
+	done = do(t, store, operate.Order{Act: history.ActReplay, Which: operate.Selection{IDs: ids[:1]}})
 	require.Zero(t, done.Events, "it is on its way already")
 }
 
@@ -74,12 +69,11 @@ func TestADismissedEventStaysAccountedFor(t *testing.T) {
 	// The second was applied meanwhile under another receipt.
 	w.exec(t, "INSERT INTO event_ids (event_id, receipt_id, outcome, applied_at) VALUES ($1, $2, 'applied', now())", final.Held.EventID, uuid.NewString())
 	store := postgres.NewHeld(w.open(t, testkit.Operator))
-	done, err := operate.ChangeHeld(t.Context(), store, operate.Order{Act: history.ActDismiss, Which: operate.Selection{State: "parked"}, All: false, DryRun: false}, silent)
-	require.NoError(t, err)
+	done := do(t, store, operate.Order{Act: history.ActDismiss, Which: operate.Selection{State: "parked"}})
 	require.Equal(t, 2, done.Events)
 
 	stands := map[[16]byte]history.Standing{}
-	err = postgres.NewInspect(w.open(t, testkit.ReadOnly)).Standings(t.Context(), time.Time{}, func(s history.Standing) { stands[s.Receipt] = s })
+	err := postgres.NewInspect(w.open(t, testkit.ReadOnly)).Standings(t.Context(), time.Time{}, func(s history.Standing) { stands[s.Receipt] = s })
 	require.NoError(t, err)
 	at := func(r events.ReceiptID) history.Standing { return stands[uuid.MustParse(string(r))] }
 	require.Equal(t, events.Ignored, at(plain.Held.Receipt).Outcome)

@@ -154,7 +154,7 @@ func TestARowKeepsItsOrganisation(t *testing.T) {
 	for i := range tables {
 		names = append(names, tables[i].Name)
 	}
-	w.exec(t, "INSERT INTO senders (id, org_id, kind, value, slot, valid) VALUES (gen_random_uuid(), $1, 'number', '+1', int8range(NULL, NULL), tstzrange(NULL, NULL))", w.orgA)
+	w.own(t, "+1")
 	for _, name := range names {
 		for _, setting := range []string{"origin", "replica"} {
 			err := pgx.BeginFunc(t.Context(), w.owner, func(tx pgx.Tx) error {

@@ -116,6 +116,9 @@ func (c *cluster) peakMemory(p *testkit.Process) int64 {
 // machineLoad is how many processes wanted a processor over the last 1, 5 and
 // 15 minutes: figures of a machine that others use are worth little.
 func machineLoad() string {
-	b, _ := os.ReadFile("/proc/loadavg")
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
 	return strings.Join(strings.Fields(string(b))[:3], " ")
 }

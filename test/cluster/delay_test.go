@@ -1,16 +1,15 @@
 package cluster_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"waybill/internal/events"
 )
@@ -24,37 +23,41 @@ type published struct {
 	at       time.Time // on the status topic
 }
 
-// statusEvents reads so many status events from the first one on.
+// statusEvents reads the status events from the first one on, once there are so
+// many.
 func (c *cluster) statusEvents(want int) []published {
 	c.t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(c.broker.addresses(), ",")...),
-		kgo.ConsumeTopics(events.TopicStatusMessages), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
-	require.NoError(c.t, err)
-	defer client.Close()
-	ctx, cancel := context.WithTimeout(c.t.Context(), time.Minute)
-	defer cancel()
 	list := make([]published, 0, want)
-	for len(list) < want {
-		fetches := client.PollFetches(ctx)
-		require.NoError(c.t, fetches.Err(), "%d of %d status events", len(list), want)
-		fetches.EachRecord(func(r *kgo.Record) {
+	for deadline := time.Now().Add(time.Minute); ; <-time.After(100 * time.Millisecond) {
+		list = list[:0]
+		c.eachRecord(events.TopicStatusMessages, time.Time{}, func(r *events.Record) {
 			var s events.Status
 			require.NoError(c.t, json.Unmarshal(r.Value, &s))
-			list = append(list, published{s.Org, s.ID, s.ReceivedAt, r.Timestamp})
+			list = append(list, published{s.Org, s.ID, s.ReceivedAt, r.Time})
 		})
+		if len(list) >= want {
+			return list
+		}
+		require.True(c.t, time.Now().Before(deadline), "%d of %d status events", len(list), want)
 	}
-	return list
 }
 
-// delays are those of one class of organisations, in one phase.
+// delays are how long something took each time.
 type delays []time.Duration
 
+// percentile returns the delay that a share p of them does not exceed, by the
+// nearest rank; 0 if there are none.
 func (d delays) percentile(p float64) time.Duration {
 	if len(d) == 0 {
 		return 0
 	}
 	slices.Sort(d)
-	return d[min(int(p*float64(len(d))), len(d)-1)]
+	return d[max(int(math.Ceil(p*float64(len(d)))), 1)-1]
+}
+
+func (d delays) String() string {
+	ms := func(p float64) int64 { return d.percentile(p).Milliseconds() }
+	return fmt.Sprintf("%d, p50 %d ms, p99 %d ms, at most %d ms", len(d), ms(.5), ms(.99), ms(1))
 }
 
 // period is a time in which callbacks were received.

@@ -2,7 +2,6 @@ package cluster_test
 
 import (
 	"flag"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -68,7 +67,7 @@ func TestFlood(t *testing.T) {
 	quiet := period{from: time.Now()}
 	c.pass(size.quiet)
 	quiet.to = time.Now()
-	t.Logf("load average %s, %s", loadAverage(), c.costs())
+	t.Logf("load average %s, %s", machineLoad(), c.costs())
 
 	require.Zero(t, c.workers[0].Stop())
 	began := time.Now()
@@ -85,7 +84,7 @@ func TestFlood(t *testing.T) {
 	if *load {
 		require.Positive(t, waited)
 	}
-	t.Logf("load average %s, %s", loadAverage(), c.costs())
+	t.Logf("load average %s, %s", machineLoad(), c.costs())
 	taken := s.stop()
 	c.audit()
 
@@ -175,12 +174,4 @@ func (c *cluster) drained(ends map[int32]int64) {
 		}
 		return true
 	}, floodSize().longest, 100*time.Millisecond, "the flood does not drain")
-}
-
-func loadAverage() string {
-	b, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	return strings.Join(strings.Fields(string(b))[:3], " ")
 }

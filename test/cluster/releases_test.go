@@ -3,9 +3,7 @@ package cluster_test
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -17,30 +15,14 @@ import (
 	"waybill/internal/testkit"
 )
 
-// waits are how long some things took.
-type waits []time.Duration
-
-func (w waits) quantile(q float64) time.Duration {
-	if len(w) == 0 {
-		return 0
-	}
-	slices.Sort(w)
-	return w[min(int(q*float64(len(w))), len(w)-1)]
-}
-
-func (w waits) String() string {
-	ms := func(q float64) int64 { return w.quantile(q).Milliseconds() }
-	return fmt.Sprintf("%d, p50 %d ms, p99 %d ms, at most %d ms", len(w), ms(.5), ms(.99), ms(1))
-}
-
 // releases are what became of the callbacks that came before their send record.
 // Each wait begins when the send record stood on its topic, which is when its
 // sender heard that it was taken.
 type releases struct {
-	early     int   // status callbacks whose record on the raw topic is older than their send record
-	published waits // until the callback stood on the domain topic
-	applied   waits // until the transaction began that put it into the timeline
-	told      waits // until its status event stood on the topic, if it made one
+	early     int    // status callbacks whose record on the raw topic is older than their send record
+	published delays // until the callback stood on the domain topic
+	applied   delays // until the transaction began that put it into the timeline
+	told      delays // until its status event stood on the topic, if it made one
 }
 
 // arrival is one callback: when it came, and when it went on.

@@ -46,7 +46,12 @@ func newClient(t *testing.T, cfg kafkabus.Config) *kafkabus.Client {
 
 func newMeasured(t *testing.T, cfg kafkabus.Config, reg prometheus.Registerer) *kafkabus.Client {
 	t.Helper()
-	client, err := kafkabus.New(cfg, slog.New(slog.DiscardHandler), reg)
+	return newLogged(t, cfg, slog.DiscardHandler, reg)
+}
+
+func newLogged(t *testing.T, cfg kafkabus.Config, log slog.Handler, reg prometheus.Registerer) *kafkabus.Client {
+	t.Helper()
+	client, err := kafkabus.New(cfg, slog.New(log), reg)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -73,10 +75,10 @@ func (h hall) next(t *testing.T) *visit {
 }
 
 // backlogs returns a client, and topics of one partition that are behind.
-func backlogs(t *testing.T, topics ...string) *kafkabus.Client {
+func backlogs(t *testing.T, log slog.Handler, topics ...string) *kafkabus.Client {
 	t.Helper()
 	broker := startBroker(t, kfake.NumBrokers(1), kfake.SeedTopics(1, append(topics, "brisk")...))
-	client := newClient(t, kafkabus.Config{Brokers: broker.ListenAddrs()})
+	client := newLogged(t, kafkabus.Config{Brokers: broker.ListenAddrs()}, log, nil)
 	for _, topic := range topics {
 		for range backlogRecords {
 			require.NoError(t, client.Publish(t.Context(), events.Record{Topic: topic, Key: []byte("k"), Value: bytes.Repeat([]byte("v"), backlogBytes)}))
@@ -101,7 +103,7 @@ func inTurns(t *testing.T, client *kafkabus.Client, topics ...string) hall {
 
 func TestWhoKeepsUpWaitsForNobodyWhoIsBehind(t *testing.T) {
 	t.Parallel()
-	client := backlogs(t, "slow1", "slow2")
+	client := backlogs(t, slog.DiscardHandler, "slow1", "slow2")
 	h := inTurns(t, client, "slow1", "slow2", "brisk")
 	first := h.next(t)
 	require.True(t, first.behind)
@@ -127,27 +129,42 @@ func TestWhoKeepsUpWaitsForNobodyWhoIsBehind(t *testing.T) {
 	require.Greater(t, turns["slow2"], 1)
 }
 
-// What cannot be handled now comes again, and does not keep the others from
-// their turns meanwhile.
-func TestABatchThatFailsGivesItsTurnBack(t *testing.T) {
-	t.Parallel()
-	client := backlogs(t, "slow1", "slow2")
-	h := inTurns(t, client, "slow1", "slow2")
-	failing := h.next(t).fail()
-	for {
-		v := h.next(t)
-		if v.topic == failing {
-			v.fail()
-			continue
-		}
-		v.leave <- nil
-		if !v.behind {
-			return
-		}
-	}
+// stalled holds up whoever reports a failure, just before the back-off: that
+// lasts until the test ends it, however slow the machine is.
+type stalled struct {
+	slog.Handler
+	until context.Context //nolint:containedctx // a signal
 }
 
-func (v *visit) fail() (topic string) {
-	v.leave <- errors.New("not now")
-	return v.topic
+func (stalled) Enabled(context.Context, slog.Level) bool { return true }
+
+func (s stalled) WithAttrs([]slog.Attr) slog.Handler { return s }
+
+func (s stalled) Handle(_ context.Context, r slog.Record) error {
+	if strings.HasPrefix(r.Message, "handling failed") {
+		<-s.until.Done()
+	}
+	return nil
+}
+
+// What cannot be handled now comes again, and does not keep the others from
+// their turns while it backs off.
+func TestABatchThatFailsGivesItsTurnBack(t *testing.T) {
+	t.Parallel()
+	wait, backOff := context.WithCancel(context.Background())
+	client := backlogs(t, stalled{slog.DiscardHandler, wait}, "slow1", "slow2")
+	h := inTurns(t, client, "slow1", "slow2")
+	t.Cleanup(backOff) // or the consumer would not stop
+	failing := h.next(t)
+	failing.leave <- errors.New("not now")
+	for behind := true; behind; {
+		v := h.next(t)
+		require.NotEqual(t, failing.topic, v.topic, "it has not backed off yet")
+		behind = v.behind
+		v.leave <- nil
+	}
+	backOff()
+	v := h.next(t)
+	require.Equal(t, failing.topic, v.topic)
+	v.leave <- nil
 }
