@@ -1,0 +1,303 @@
+package sns_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"waybill/internal/fault"
+	"waybill/internal/provider/sns"
+)
+
+// named is a genuine body whose certificate has a name with a number in it.
+func named(t testing.TB, n int) []byte {
+	t.Helper()
+	url := fmt.Sprintf("https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-%032d.pem", n)
+	return notification().with("SigningCertURL", url).signed(t, leafKey()).body(t)
+}
+
+func TestOneFetchForManyCallers(t *testing.T) {
+	t.Parallel()
+	text := leaf(t, nil)
+	var fetches atomic.Int32
+	begun, proceed := make(chan struct{}), make(chan struct{})
+	h := newHouse(t, nil, nil, func(o *sns.Options) {
+		o.Fetch = func(ctx context.Context, _ string) ([]byte, error) {
+			if fetches.Add(1) == 1 {
+				close(begun)
+			}
+			select {
+			case <-proceed:
+				return text, nil
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
+	})
+	body := notification().signed(t, leafKey()).body(t)
+	results := make(chan error)
+	const callers = 50
+	for range callers {
+		go func() {
+			_, err := h.verify(t, "Notification", body)
+			results <- err
+		}()
+	}
+	<-begun
+	// The first caller leaves; the fetch goes on for the others.
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	_, err := h.verifier.Verify(ctx, header("Notification"), body, h.topics)
+	refused(t, err, fault.Unavailable, "certificate_timeout")
+	close(proceed)
+	for range callers {
+		require.NoError(t, <-results)
+	}
+	require.EqualValues(t, 1, fetches.Load())
+}
+
+func TestLeavingCallerDoesNotEndTheFetch(t *testing.T) {
+	t.Parallel()
+	text := leaf(t, nil)
+	var fetches atomic.Int32
+	proceed, done := make(chan struct{}), make(chan error, 1)
+	ctx, leave := context.WithCancel(t.Context())
+	h := newHouse(t, nil, nil, func(o *sns.Options) {
+		o.Fetch = func(ctx context.Context, _ string) ([]byte, error) {
+			fetches.Add(1)
+			leave()
+			<-proceed
+			done <- ctx.Err()
+			return text, nil
+		}
+	})
+	body := notification().signed(t, leafKey()).body(t)
+	_, err := h.verifier.Verify(ctx, header("Notification"), body, h.topics)
+	refused(t, err, fault.Unavailable, "certificate_timeout")
+	close(proceed)
+	require.NoError(t, <-done)
+	_, err = h.verify(t, "Notification", body)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, fetches.Load())
+}
+
+// clock is a time that tests move.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) move(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+func TestFailuresAreKeptForHalfAMinute(t *testing.T) {
+	t.Parallel()
+	c := &clock{at: now}
+	var failing atomic.Bool
+	failing.Store(true)
+	text := leaf(t, nil)
+	var fetches atomic.Int32
+	h := newHouse(t, nil, nil, func(o *sns.Options) {
+		o.Now = c.now
+		o.Fetch = func(context.Context, string) ([]byte, error) {
+			fetches.Add(1)
+			if failing.Load() {
+				return nil, errors.New("https://sns.example/secret: no route")
+			}
+			return text, nil
+		}
+	})
+	body := notification().signed(t, leafKey()).body(t)
+	for range 3 {
+		_, err := h.verify(t, "Notification", body)
+		refused(t, err, fault.Unavailable, "certificate_unavailable")
+	}
+	failing.Store(false)
+	c.move(30*time.Second - 1)
+	_, err := h.verify(t, "Notification", body)
+	refused(t, err, fault.Unavailable, "certificate_unavailable")
+	require.EqualValues(t, 1, fetches.Load())
+	c.move(1)
+	_, err = h.verify(t, "Notification", body)
+	require.NoError(t, err)
+	require.EqualValues(t, 2, fetches.Load())
+}
+
+func TestCertificatesAreKeptForADay(t *testing.T) {
+	t.Parallel()
+	c := &clock{at: now}
+	h := newHouse(t, leaf(t, func(c *x509.Certificate) { c.NotAfter = now.Add(36 * time.Hour) }), nil,
+		func(o *sns.Options) { o.Now, o.MaxAge = c.now, 0 })
+	body := notification().signed(t, leafKey()).body(t)
+	verify := func() error {
+		_, err := h.verify(t, "Notification", body)
+		return err
+	}
+	require.NoError(t, verify())
+	c.move(24*time.Hour - 1)
+	require.NoError(t, verify())
+	require.Equal(t, 1, h.fetches())
+	c.move(1)
+	require.NoError(t, verify())
+	require.Equal(t, 2, h.fetches())
+	// A certificate that expires while it is kept ends then.
+	c.move(12*time.Hour + time.Second)
+	refused(t, verify(), fault.Unverified, "certificate_expired")
+	require.Equal(t, 2, h.fetches())
+}
+
+func TestCacheIsBounded(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, leaf(t, nil), nil, nil)
+	for n := range 33 {
+		_, err := h.verify(t, "Notification", named(t, n))
+		require.NoError(t, err)
+	}
+	require.Equal(t, 33, h.fetches())
+	_, err := h.verify(t, "Notification", named(t, 32))
+	require.NoError(t, err)
+	require.Equal(t, 33, h.fetches())
+	_, err = h.verify(t, "Notification", named(t, 0))
+	require.NoError(t, err)
+	require.Equal(t, 34, h.fetches(), "the oldest had to go")
+}
+
+// Invented names fail, and must not push out what is good.
+func TestFailuresDoNotPushOutCertificates(t *testing.T) {
+	t.Parallel()
+	text := leaf(t, nil)
+	var fetches atomic.Int32
+	h := newHouse(t, nil, nil, func(o *sns.Options) {
+		o.Fetch = func(_ context.Context, url string) ([]byte, error) {
+			fetches.Add(1)
+			if url == certURL {
+				return text, nil
+			}
+			return nil, errors.New("not found")
+		}
+	})
+	good := notification().signed(t, leafKey()).body(t)
+	_, err := h.verify(t, "Notification", good)
+	require.NoError(t, err)
+	for n := range 40 {
+		_, err := h.verify(t, "Notification", named(t, n))
+		refused(t, err, fault.Unavailable, "certificate_unavailable")
+	}
+	_, err = h.verify(t, "Notification", good)
+	require.NoError(t, err)
+	require.EqualValues(t, 41, fetches.Load())
+}
+
+func TestFewFetchesAtATime(t *testing.T) {
+	t.Parallel()
+	text := leaf(t, nil)
+	var most atomic.Int32
+	begun, proceed := make(chan struct{}, 20), make(chan struct{})
+	h := newHouse(t, nil, nil, func(o *sns.Options) {
+		o.Fetch = func(context.Context, string) ([]byte, error) {
+			most.Add(1)
+			defer most.Add(-1)
+			begun <- struct{}{}
+			if most.Load() > 4 {
+				return nil, errors.New("too many")
+			}
+			<-proceed
+			return text, nil
+		}
+	})
+	results := make(chan error)
+	for n := range 10 {
+		body := named(t, n)
+		go func() {
+			_, err := h.verify(t, "Notification", body)
+			results <- err
+		}()
+	}
+	for range 4 {
+		<-begun
+	}
+	close(proceed)
+	for range 10 {
+		require.NoError(t, <-results)
+	}
+}
+
+func TestMalformedCertificates(t *testing.T) {
+	t.Parallel()
+	good := leaf(t, nil)
+	block, _ := pem.Decode(good)
+	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	c := &x509.Certificate{SerialNumber: big.NewInt(3), NotAfter: now.Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, curve.Public(), curve)
+	require.NoError(t, err)
+	for name, text := range map[string][]byte{
+		"nothing":          nil,
+		"a page":           []byte("<html>"),
+		"another block":    pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: block.Bytes}),
+		"two":              append(append([]byte{}, good...), good...),
+		"something before": append([]byte("x\n"), good...),
+		"something behind": append(append([]byte{}, good...), 'x'),
+		"a broken one too": append([]byte("-----BEGIN X-----\n"), good...),
+		"cut":              pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: block.Bytes[:100]}),
+		"no RSA":           pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t, text, nil, nil)
+			_, err := h.verify(t, "Notification", notification().signed(t, leafKey()).body(t))
+			refused(t, err, fault.Unavailable, "certificate_malformed")
+			_, err = sns.ReadPinned(fstest.MapFS{certFile: {Data: text}})
+			require.ErrorContains(t, err, certFile)
+		})
+	}
+}
+
+func TestPinned(t *testing.T) {
+	t.Parallel()
+	expired := leaf(t, func(c *x509.Certificate) { c.Subject.CommonName, c.NotAfter = "ours", now.Add(-time.Minute) })
+	pinned, err := sns.ReadPinned(fstest.MapFS{certFile: {Data: expired}, "README": {}})
+	require.NoError(t, err)
+	h := newHouse(t, leaf(t, nil), nil, func(o *sns.Options) { o.Pinned = pinned })
+	verify := func(f fields) error {
+		_, err := h.verify(t, "Notification", f.body(t))
+		return err
+	}
+	require.NoError(t, verify(notification().signed(t, leafKey())))
+	refused(t, verify(notification().signed(t, otherKey())), fault.Unverified, "bad_signature")
+	other := notification().with("SigningCertURL", strings.Replace(certURL, "0", "1", 1)).signed(t, leafKey())
+	refused(t, verify(other), fault.Unavailable, "certificate_not_pinned")
+	elsewhere := notification().with("SigningCertURL", "https://evil.tld/"+certFile).signed(t, leafKey())
+	refused(t, verify(elsewhere), fault.Unverified, "bad_certificate_url")
+	require.Zero(t, h.fetches())
+
+	_, err = sns.ReadPinned(fstest.MapFS{})
+	require.Error(t, err, "with none all would be refused")
+	_, err = sns.ReadPinned(fstest.MapFS{"cert.pem": {Data: expired}})
+	require.Error(t, err)
+	_, err = sns.ReadPinned(fstest.MapFS{certFile: {Mode: 1 << 31}}) // a folder
+	require.Error(t, err)
+}
