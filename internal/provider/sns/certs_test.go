@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -32,42 +33,32 @@ func named(t testing.TB, n int) []byte {
 
 func TestOneFetchForManyCallers(t *testing.T) {
 	t.Parallel()
-	text := leaf(t, nil)
-	var fetches atomic.Int32
-	begun, proceed := make(chan struct{}), make(chan struct{})
-	h := newHouse(t, nil, nil, func(o *sns.Options) {
-		o.Fetch = func(ctx context.Context, _ string) ([]byte, error) {
-			if fetches.Add(1) == 1 {
-				close(begun)
-			}
-			select {
-			case <-proceed:
+	text, body := leaf(t, nil), notification().signed(t, leafKey()).body(t)
+	synctest.Test(t, func(t *testing.T) {
+		var fetches atomic.Int32
+		proceed := make(chan struct{})
+		h := newHouse(t, nil, nil, func(o *sns.Options) {
+			o.Fetch = func(context.Context, string) ([]byte, error) {
+				fetches.Add(1)
+				<-proceed
 				return text, nil
-			case <-ctx.Done():
-				return nil, ctx.Err()
 			}
+		})
+		results := make(chan error)
+		const callers = 50
+		for range callers {
+			go func() {
+				_, err := h.verify(t, "Notification", body)
+				results <- err
+			}()
 		}
+		synctest.Wait() // all of them wait for the certificate
+		close(proceed)
+		for range callers {
+			require.NoError(t, <-results)
+		}
+		require.EqualValues(t, 1, fetches.Load())
 	})
-	body := notification().signed(t, leafKey()).body(t)
-	results := make(chan error)
-	const callers = 50
-	for range callers {
-		go func() {
-			_, err := h.verify(t, "Notification", body)
-			results <- err
-		}()
-	}
-	<-begun
-	// The first caller leaves; the fetch goes on for the others.
-	ctx, leave := context.WithCancel(t.Context())
-	leave()
-	_, err := h.verifier.Verify(ctx, header("Notification"), body, h.topics)
-	refused(t, err, fault.Unavailable, "certificate_timeout")
-	close(proceed)
-	for range callers {
-		require.NoError(t, <-results)
-	}
-	require.EqualValues(t, 1, fetches.Load())
 }
 
 func TestLeavingCallerDoesNotEndTheFetch(t *testing.T) {
@@ -211,38 +202,46 @@ func TestFailuresDoNotPushOutCertificates(t *testing.T) {
 	require.EqualValues(t, 41, fetches.Load())
 }
 
+// Names are the sender's to invent: a few fetches go on at a time, the others
+// wait for their turn, and not for long.
 func TestFewFetchesAtATime(t *testing.T) {
 	t.Parallel()
 	text := leaf(t, nil)
-	var most atomic.Int32
-	begun, proceed := make(chan struct{}, 20), make(chan struct{})
-	h := newHouse(t, nil, nil, func(o *sns.Options) {
-		o.Fetch = func(context.Context, string) ([]byte, error) {
-			most.Add(1)
-			defer most.Add(-1)
-			begun <- struct{}{}
-			if most.Load() > 4 {
-				return nil, errors.New("too many")
+	var all [6][]byte
+	for n := range all {
+		all[n] = named(t, n)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var flying atomic.Int32
+		proceed := make(chan struct{})
+		h := newHouse(t, nil, nil, func(o *sns.Options) {
+			o.Fetch = func(context.Context, string) ([]byte, error) {
+				flying.Add(1)
+				<-proceed
+				return text, nil
 			}
-			<-proceed
-			return text, nil
-		}
-	})
-	results := make(chan error)
-	for n := range 10 {
-		body := named(t, n)
-		go func() {
-			_, err := h.verify(t, "Notification", body)
+		})
+		results := make(chan error)
+		verify := func(n int) {
+			_, err := h.verify(t, "Notification", all[n])
 			results <- err
-		}()
-	}
-	for range 4 {
-		<-begun
-	}
-	close(proceed)
-	for range 10 {
+		}
+		for n := range 4 {
+			go verify(n)
+		}
+		synctest.Wait()
+		go verify(4)
+		refused(t, <-results, fault.Unavailable, "certificate_timeout")
+		go verify(5)
+		synctest.Wait()
+		require.EqualValues(t, 4, flying.Load())
+		close(proceed)
+		for range 5 {
+			require.NoError(t, <-results)
+		}
+		go verify(4) // whose turn did not come: that says nothing of its certificate
 		require.NoError(t, <-results)
-	}
+	})
 }
 
 func TestMalformedCertificates(t *testing.T) {

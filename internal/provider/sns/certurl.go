@@ -35,13 +35,16 @@ func parseTopic(arn string) (t topic, ok bool) {
 // isRegion tells whether s is a region's name, as eu-west-1 or us-gov-east-1.
 // s3-us-west-2 is none, though hosts are called sns.s3-us-west-2.
 func isRegion(s string) bool {
-	parts := strings.Split(s, "-")
-	last := len(parts) - 1
-	if last < 2 || len(parts[0]) != 2 || len(parts[last]) != 1 || !all(parts[last], digit) {
+	country, rest, _ := strings.Cut(s, "-")
+	if len(country) != 2 || !all(country, lower) || len(rest) < 3 {
 		return false
 	}
-	for _, p := range parts[:last] {
-		if p == "" || !all(p, lower) {
+	area, number := rest[:len(rest)-2], rest[len(rest)-2:]
+	if number[0] != '-' || !digit(number[1]) {
+		return false
+	}
+	for part := range strings.SplitSeq(area, "-") {
+		if part == "" || !all(part, lower) {
 			return false
 		}
 	}

@@ -60,12 +60,13 @@ func TestTopicARNs(t *testing.T) {
 	} {
 		h := newHouse(t, leaf(t, nil), nil, nil)
 		_, err := h.verify(t, "Notification", notification().with("TopicArn", arn).signed(t, otherKey()).body(t))
-		if ok && arn == topicARN {
-			refused(t, err, fault.Unverified, "bad_signature")
-		} else if ok {
-			refused(t, err, fault.Unverified, "bad_certificate_url")
-		} else {
+		switch {
+		case !ok:
 			refused(t, err, fault.Invalid, "malformed_envelope")
+		case arn == topicARN:
+			refused(t, err, fault.Unverified, "bad_signature")
+		default:
+			refused(t, err, fault.Unverified, "bad_certificate_url")
 		}
 	}
 }

@@ -57,7 +57,7 @@ func (e *envelope) said() Message {
 // decode reads an envelope; ok tells whether it is one.
 func decode(body []byte) (e envelope, ok bool) {
 	r := reader{s: string(body)}
-	var others []string
+	others := make([]string, 0, 4) // keys of no text that we read
 	ok = r.object(func(key string) bool {
 		f := e.field(key)
 		if f == nil {
@@ -71,7 +71,7 @@ func decode(body []byte) (e envelope, ok bool) {
 			return false
 		}
 		if r.null() {
-			others = append(others, key) // seen, without a text
+			others = append(others, key)
 			return true
 		}
 		f.text, f.set = r.text()

@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -43,7 +43,7 @@ func awsServer(t *testing.T, serve http.HandlerFunc) (address string, roots *x50
 	block, err := tls.X509KeyPair(text, keyPEM(t))
 	require.NoError(t, err)
 	server := httptest.NewUnstartedServer(serve)
-	server.Config.ErrorLog = log.New(discard{}, "", 0)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{block}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
@@ -160,10 +160,6 @@ func TestPublicAddresses(t *testing.T) {
 		require.Equal(t, public, sns.Public(netip.MustParseAddr(address)), address)
 	}
 }
-
-type discard struct{}
-
-func (discard) Write(b []byte) (int, error) { return len(b), nil }
 
 func TestMain(m *testing.M) {
 	// A proxy of the environment must not be asked: with this one nothing would work.

@@ -23,7 +23,7 @@ func bodies(f *testing.F) (all [][]byte) {
 	if !ok {
 		return nil
 	}
-	for _, pattern := range []string{"messages/*.json", "own/*.json", "../ses/sns/*.json", "../connect/sns/*.json"} {
+	for _, pattern := range []string{"messages/*.json", "own/*.json", "../connect/sns/*.json"} {
 		files, err := filepath.Glob(filepath.Join(dir, pattern))
 		require.NoError(f, err)
 		for _, file := range files {

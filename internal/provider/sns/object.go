@@ -123,13 +123,15 @@ func (r *reader) skip() bool {
 // unescape decodes the inside of a string. Half a surrogate pair becomes
 // U+FFFD, as in encoding/json.
 func unescape(s string) (string, bool) {
-	b := make([]byte, 0, len(s))
+	var b strings.Builder
+	b.Grow(len(s))
 	for {
 		i := strings.IndexByte(s, '\\')
 		if i < 0 {
-			return string(append(b, s...)), true
+			b.WriteString(s)
+			return b.String(), true
 		}
-		b = append(b, s[:i]...)
+		b.WriteString(s[:i])
 		c := s[i+1] // text saw a byte behind every backslash
 		s = s[i+2:]
 		if c == 'u' {
@@ -137,14 +139,15 @@ func unescape(s string) (string, bool) {
 			if n == 0 {
 				return "", false
 			}
-			b, s = utf8.AppendRune(b, r), s[n:]
+			b.WriteRune(r)
+			s = s[n:]
 			continue
 		}
 		at := strings.IndexByte(`"\/bfnrt`, c)
 		if at < 0 {
 			return "", false
 		}
-		b = append(b, "\"\\/\b\f\n\r\t"[at])
+		b.WriteByte("\"\\/\b\f\n\r\t"[at])
 	}
 }
 

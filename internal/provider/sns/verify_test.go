@@ -66,9 +66,9 @@ func TestBadInputs(t *testing.T) {
 	good := notification().signed(t, leafKey())
 	subscribe := confirmation("SubscriptionConfirmation").signed(t, leafKey())
 	const malformed = "malformed_envelope"
-	raw := func(old, new string) func(*testing.T) []byte {
+	raw := func(from, to string) func(*testing.T) []byte {
 		return func(t *testing.T) []byte {
-			body := strings.Replace(string(good.body(t)), old, new, 1)
+			body := strings.Replace(string(good.body(t)), from, to, 1)
 			require.NotEqual(t, string(good.body(t)), body)
 			return []byte(body)
 		}
