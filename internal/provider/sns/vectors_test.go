@@ -101,7 +101,7 @@ func TestVectorsOfConnect(t *testing.T) {
 	t.Logf("vectors connect through sns: %d of %d accepted", len(files), len(files))
 }
 
-func TestVectorURLs(t *testing.T) {
+func TestVectorsOfURLs(t *testing.T) {
 	t.Parallel()
 	var urls []struct {
 		URL     string `json:"url"`
