@@ -295,14 +295,17 @@ func TestBadInput7ForeignCalls(t *testing.T) {
 	h.ask(h.b.Sign(voicePath, incoming(h.b, h.b.number, sid, "ringing")))
 	row := h.row(sid, "ringing")
 	quarantined := []string{`waybill_org_boundary_violations_total{kind="signer_not_entitled"}`, `waybill_router_held_total{provider="twilio",state="quarantined"}`}
-	for about, r := range map[string]simulate.Request{
-		sid:                  h.a.Sign(callStatusPath, progress(h.a, sid, "completed", 3, "From", h.b.number)),
-		leg:                  h.a.Sign(callStatusPath, progress(h.a, leg, "ringing", 0, "ParentCallSid", sid)),
-		row.ProviderID + "_": h.a.Sign(recordingPath, recording(h.a, sid, h.id("RE"), "completed")),
+	for _, c := range []struct {
+		about   string
+		request simulate.Request
+	}{
+		{sid, h.a.Sign(callStatusPath, progress(h.a, sid, "completed", 3, "From", h.b.number))},
+		{leg, h.a.Sign(callStatusPath, progress(h.a, leg, "ringing", 0, "ParentCallSid", sid))},
+		{sid, h.a.Sign(recordingPath, recording(h.a, sid, h.id("RE"), "completed"))},
 	} {
 		h.moves(func() {
-			h.call(r, http.StatusNoContent)
-			h.event(strings.TrimSuffix(about, "_"), func(e *history.Event) bool { return e.Outcome == events.Quarantined && e.VerifiedAs == h.a.Account })
+			h.call(c.request, http.StatusNoContent)
+			h.event(c.about, func(e *history.Event) bool { return e.Outcome == events.Quarantined && e.VerifiedAs == h.a.Account })
 		}, quarantined...)
 	}
 	require.Equal(t, row, h.row(sid, "ringing"))
