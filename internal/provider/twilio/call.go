@@ -51,7 +51,7 @@ func parseCall(raw *events.Raw, in *reader) (provider.Parsed, error) {
 		c.Sequence = &n
 	}
 	c.ErrorCode = in.code(paramErrorCode, paramSIP)
-	c.Facts = in.facts(&c, paramDuration)
+	c.Facts = in.facts(&c)
 	c.Recording = in.recorded()
 
 	p := provider.Parsed{Evidence: callEvidence(raw, &c, echo)}
@@ -73,7 +73,7 @@ func parseInboundCall(raw *events.Raw, in *reader) (provider.Parsed, error) {
 		c.Status = callStatuses[in.get(paramCallStatus)]
 	}
 	in.check(c.Status != "", invalidStatus)
-	c.Facts = in.facts(&c, paramDuration)
+	c.Facts = in.facts(&c)
 
 	p := provider.Parsed{Evidence: callEvidence(raw, &c, "")}
 	if c.ProviderID != "" {
@@ -96,10 +96,12 @@ func parseDial(raw *events.Raw, in *reader) (provider.Parsed, error) {
 		if !in.check(isSID(leg, "CA"), invalidSID) {
 			leg = ""
 		}
-		// The addresses are those of the call, not of the leg.
+		// The addresses are those of the call, not of the leg; so is who answered.
 		c.ParentID, c.ProviderID, c.From, c.To = c.ProviderID, leg, "", ""
-		c.Direction, c.Status = events.Outbound, status
-		c.Facts = in.facts(&c, paramDialDuration)
+		c.Direction, c.Status, c.ErrorCode = events.Outbound, status, in.code(paramDialSIP)
+		if seconds, ok := in.number(paramDialDuration); ok {
+			c.Facts = append(c.Facts, facts.Fact{Name: facts.Duration, Value: strconv.FormatInt(seconds, 10), At: c.OccurredAt})
+		}
 	} else {
 		c.Status = callStatuses[in.get(paramCallStatus)]
 		c.Facts = append(c.Facts, facts.Fact{Name: factDialStatus, Value: status, At: c.OccurredAt})
@@ -145,14 +147,14 @@ func (r *reader) call(raw *events.Raw) events.Call {
 
 // facts reads what is told beside the status. What cannot be read is left out:
 // a status is worth more than its length.
-func (r *reader) facts(c *events.Call, duration string) []facts.Fact {
+func (r *reader) facts(c *events.Call) []facts.Fact {
 	var told []facts.Fact
 	tell := func(name, value string, ok bool) {
 		if ok {
 			told = append(told, facts.Fact{Name: name, Value: value, At: c.OccurredAt})
 		}
 	}
-	seconds, ok := r.number(duration)
+	seconds, ok := r.number(paramDuration)
 	tell(facts.Duration, strconv.FormatInt(seconds, 10), ok)
 	by := r.get(paramAnsweredBy)
 	tell(factAnsweredBy, by, isToken(by, maxStatus))

@@ -125,7 +125,8 @@ func TestParseInboundCall(t *testing.T) {
 
 func TestParseDial(t *testing.T) {
 	t.Parallel()
-	got, err := parse(t, events.KindDial, callStatusURI+"?wb="+echo, dialForm("DialCallStatus", "completed", "DialCallDuration", "31"))
+	got, err := parse(t, events.KindDial, callStatusURI+"?wb="+echo, dialForm("DialCallStatus", "completed", "DialCallDuration", "31",
+		"AnsweredBy", "human", "StirVerstat", "TN-Validation-Passed-A", "SipResponseCode", "486", "DialSipResponseCode", "200"))
 	require.NoError(t, err)
 	want := provider.Parsed{
 		EventID: eventPrefix + "call.dial/" + legID + ":completed",
@@ -139,6 +140,14 @@ func TestParseDial(t *testing.T) {
 		},
 	}
 	require.Empty(t, cmp.Diff(want, got))
+
+	got, err = parse(t, events.KindDial, callStatusURI, dialForm("DialCallStatus", "busy", "DialSipResponseCode", "486"))
+	require.NoError(t, err)
+	require.Equal(t, "486", got.Call.ErrorCode)
+	got, err = parse(t, events.KindDial, callStatusURI, dialForm("DialCallStatus", "answered", "DialCallDuration", "soon"))
+	require.NoError(t, err)
+	require.Equal(t, "in_progress", got.Call.Status)
+	require.Empty(t, got.Call.Facts)
 
 	// A <Dial> that made no leg says something of the call itself.
 	got, err = parse(t, events.KindDial, callStatusURI, dialForm("DialCallSid", "-", "DialCallStatus", "failed"))

@@ -42,6 +42,7 @@ const (
 	paramDialCall        = "DialCallSid"
 	paramDialStatus      = "DialCallStatus"
 	paramDialDuration    = "DialCallDuration"
+	paramDialSIP         = "DialSipResponseCode"
 	paramRecording       = "RecordingSid"
 	paramRecordingStatus = "RecordingStatus"
 	paramRecordingURL    = "RecordingUrl"

@@ -19,7 +19,7 @@ func (r *reader) code(names ...string) string {
 			continue
 		}
 		n, err := strconv.Atoi(v)
-		harmless := err == nil && (n == 0 || name == paramSIP && n < 300)
+		harmless := err == nil && (n == 0 || name != paramErrorCode && n < 300)
 		if v != "" && !harmless {
 			found = v
 		}
