@@ -279,6 +279,18 @@ func TestAnInboundCall(t *testing.T) {
 	}
 }
 
+// Where a number's calls are answered by somebody else, their status alone tells
+// of them. It waits for no send record: none will come.
+func TestAnInboundCallOfWhichOnlyTheEndIsTold(t *testing.T) {
+	h := open(t)
+	sid := h.id("CA")
+	h.call(h.a.Sign(callStatusPath, incoming(h.a, h.a.number, sid, "completed", "CallDuration", "12")), http.StatusNoContent)
+	r := h.row(sid, "completed")
+	require.Equal(t, h.a.org, string(r.Org))
+	require.Equal(t, events.OriginInbound, r.Origin)
+	require.Empty(t, h.heldOf([]string{sid}))
+}
+
 // A call to a number without a voice URL is turned away, and is on record.
 func TestAnInboundCallThatNobodyTakes(t *testing.T) {
 	h := open(t)

@@ -189,7 +189,7 @@ func callEvidence(raw *events.Raw, c *events.Call, echo string) tenantmap.Eviden
 	switch {
 	case c.ParentID != "":
 	case c.Direction == events.Inbound:
-		ours, e.Person = c.To, tenantmap.NormaliseSender(c.From)
+		ours, e.Person, e.Inbound = c.To, tenantmap.NormaliseSender(c.From), true
 	case c.Direction == events.Outbound:
 		ours = c.From
 	}

@@ -111,7 +111,7 @@ func TestParseInboundCall(t *testing.T) {
 	want := provider.Parsed{
 		EventID: eventPrefix + "call.received/" + callID,
 		Evidence: tenantmap.Evidence{
-			Provider: events.Twilio, Signer: account, ProviderID: callID, At: received, Person: somebodyNumber,
+			Provider: events.Twilio, Signer: account, ProviderID: callID, At: received, Person: somebodyNumber, Inbound: true,
 			Resources: []tenantmap.Key{key(callID)}, Senders: []tenantmap.Key{tenantmap.SenderKey(ourNumber)},
 		},
 		Call: &events.Call{
@@ -311,6 +311,7 @@ func TestCallEvidence(t *testing.T) {
 			require.Equal(t, c.senders, got.Evidence.Senders)
 			require.Equal(t, c.parents, got.Evidence.Parents)
 			require.Equal(t, c.person, got.Evidence.Person)
+			require.Equal(t, c.person != "", got.Evidence.Inbound)
 		})
 	}
 }
