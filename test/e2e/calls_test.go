@@ -107,7 +107,12 @@ func (h *house) sends(requests []simulate.Request) {
 }
 
 func TestAnOutboundCall(t *testing.T) {
-	h := open(t)
+	open(t).playsAnOutboundCall()
+}
+
+func (h *house) playsAnOutboundCall() {
+	t := h.t
+	t.Helper()
 	sid, rec := h.id("CA"), h.id("RE")
 	h.dialOut(sid)
 	h.row(sid, "queued")
@@ -219,8 +224,13 @@ func incoming(to tenant, number, sid, status string, more ...string) url.Values 
 // status, the leg that it is put through to, and the recording find it in any
 // order: before anybody said whose the call is, they wait.
 func TestAnInboundCall(t *testing.T) {
+	open(t).playsAnInboundCall()
+}
+
+func (h *house) playsAnInboundCall() {
 	const goes = "https://calls.example.com/in?a=1&b=2"
-	h := open(t)
+	t := h.t
+	t.Helper()
 	number := fmt.Sprintf("+1202%010d", time.Now().UnixNano()%1e10) // never used before
 	_, err := h.onboard.PlaceSender(t.Context(), operate.Sender{Value: number, Org: h.a.org, VoiceRedirect: goes})
 	require.NoError(t, err)
