@@ -35,7 +35,8 @@ func TestDocsResolving(t *testing.T) {
 	p.table("kind | makes its row | enters its id in the map", rows...)
 	p.say("*Late* means once it has waited for `WAYBILL_ADOPT_AFTER` (15 minutes): the message was sent by something that records no sends, and becomes a row with " +
 		"`origin` external, without a campaign. A send record that comes even later keeps the row and fills it in. What belongs to nobody after " +
-		"`WAYBILL_PARK_MAX_AGE` is dead with the reason `unclaimed`, and still released by a send record.")
+		"`WAYBILL_PARK_MAX_AGE` is dead with the reason `unclaimed`, and still released by a send record. " +
+		"The status of a call that somebody made to us waits for nothing: no send record will come.")
 	p.say("Kinds that are missing come with their organisation, or belong to none.")
 	p.save(t, "resolving.md")
 }

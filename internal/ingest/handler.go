@@ -23,6 +23,7 @@ const retryAfter = "1"
 type edge struct {
 	table     table
 	signers   provider.Signers
+	voice     *Snapshot
 	publisher bus.Publisher
 	samples   *sampler
 	budget    *budget
@@ -41,6 +42,9 @@ type visit struct {
 	route *route // nil = unknown path
 	at    time.Time
 	read  bool // nothing of the request is left on the wire
+
+	taken  events.Kind // what it turned out to be
+	answer success     // once it is durable
 }
 
 func (v *visit) provider() events.Provider {
@@ -105,20 +109,23 @@ func (e *edge) take(v *visit) (err error) {
 	if err != nil {
 		return err
 	}
-	return e.publish(ctx, v.route, req, verified)
+	if v.answer, v.taken, err = e.reply(v.route, &verified); err != nil {
+		return err
+	}
+	return e.publish(ctx, v.route.provider, v.taken, req, verified)
 }
 
 // publish makes a genuine request durable.
-func (e *edge) publish(ctx context.Context, rt *route, req *provider.Request, verified provider.Verified) error {
+func (e *edge) publish(ctx context.Context, from events.Provider, kind events.Kind, req *provider.Request, verified provider.Verified) error {
 	raw := events.Raw{
-		Receipt: events.NewReceiptID(), Provider: rt.provider, Kind: rt.kind,
+		Receipt: events.NewReceiptID(), Provider: from, Kind: kind,
 		Signer: verified.Signer, Key: verified.Key, Headers: verified.Headers,
 		Method: req.Method, URI: req.URI, Body: req.Body, ReceivedAt: req.At,
 	}
 	record := raw.Record()
 	start := e.now()
 	err := e.publisher.Publish(ctx, record)
-	e.metrics.publishSeconds.WithLabelValues(string(rt.provider)).Observe(e.now().Sub(start).Seconds())
+	e.metrics.publishSeconds.WithLabelValues(string(from)).Observe(e.now().Sub(start).Seconds())
 	switch {
 	case err == nil:
 		e.metrics.published.WithLabelValues(record.Topic).Inc()
@@ -131,10 +138,13 @@ func (e *edge) publish(ctx context.Context, rt *route, req *provider.Request, ve
 
 // accept answers a request that is durable.
 func (e *edge) accept(v *visit) {
-	e.metrics.accepted.WithLabelValues(string(v.route.provider), string(v.route.kind)).Inc()
-	ok := v.route.success
+	e.metrics.accepted.WithLabelValues(string(v.route.provider), string(v.taken)).Inc()
+	ok := v.answer
+	if ok == rejectCall {
+		e.metrics.callsRejected.Inc()
+	}
 	e.log.LogAttrs(context.Background(), slog.LevelDebug, "request accepted",
-		slog.String("provider", string(v.route.provider)), slog.String("kind", string(v.route.kind)),
+		slog.String("provider", string(v.route.provider)), slog.String("kind", string(v.taken)),
 		slog.String("outcome", "accepted"), slog.Int("status", ok.status))
 	if ok.contentType != "" {
 		v.w.Header().Set("Content-Type", ok.contentType)

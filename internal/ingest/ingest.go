@@ -91,7 +91,7 @@ func New(o Options) (*Ingest, error) {
 
 	samples := newSampler(o.Publisher, m)
 	e := &edge{
-		table: table, signers: snapshot, publisher: o.Publisher, samples: samples,
+		table: table, signers: snapshot, voice: snapshot, publisher: o.Publisher, samples: samples,
 		budget: newBudget(o.Config.MaxInflightBytes, m.inflight), timeout: o.Config.RequestTimeout,
 		metrics: m, log: o.Log, now: o.Now,
 	}

@@ -27,6 +27,7 @@ type metrics struct {
 	publishSeconds *prometheus.HistogramVec // provider
 	requestSeconds *prometheus.HistogramVec // provider
 	inflight       prometheus.Gauge
+	callsRejected  prometheus.Counter
 
 	reasons map[events.Provider]map[string]bool // the closed set
 }
@@ -51,6 +52,9 @@ func newMetrics(reg prometheus.Registerer, t table) *metrics {
 		inflight: f.NewGauge(prometheus.GaugeOpts{
 			Name: "waybill_ingest_inflight_bytes", Help: "Memory reserved for requests being served.",
 		}),
+		callsRejected: f.NewCounter(prometheus.CounterOpts{
+			Name: "waybill_ingest_calls_rejected_total", Help: "Inbound calls turned away because no voice URL is set for the number, or several are.",
+		}),
 		reasons: map[events.Provider]map[string]bool{},
 	}
 	m.declare(t)
@@ -66,6 +70,12 @@ func (m *metrics) declare(t table) {
 		m.reason(rt.provider, routeReasons...)
 		m.reason(rt.provider, rt.verifier.Reasons()...)
 		m.accepted.WithLabelValues(p, string(rt.kind))
+		for kind := range rt.also {
+			m.accepted.WithLabelValues(p, string(kind))
+		}
+		if rt.calls {
+			m.reason(rt.provider, callReasons...)
+		}
 		m.published.WithLabelValues(events.RawTopic(rt.provider))
 		m.publishSeconds.WithLabelValues(p)
 		m.requestSeconds.WithLabelValues(p)

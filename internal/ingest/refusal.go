@@ -60,6 +60,9 @@ var routeReasons = []string{
 	reasonPanic, reasonInternal,
 }
 
+// callReasons can happen where calls are answered.
+var callReasons = []string{fault.ReasonOf(errUnsureNumber)}
+
 // nobodyReasons can happen before a request has a provider.
 var nobodyReasons = []string{
 	errUnknownPath.reason, errHeaderTooLarge.reason, errMalformed.reason, errHeaderTimeout.reason, reasonInternal,

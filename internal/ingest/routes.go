@@ -18,16 +18,6 @@ const (
 	typeJSON = "application/json"
 )
 
-// success is what a genuine request is answered once it is durable.
-type success struct {
-	status      int
-	contentType string // "" = no body
-	body        string
-}
-
-// emptyTwiML tells Twilio that there is nothing to reply with.
-var emptyTwiML = success{http.StatusOK, "text/xml", `<?xml version="1.0" encoding="UTF-8"?><Response/>`}
-
 // route is one public path.
 type route struct {
 	path     string
@@ -36,6 +26,8 @@ type route struct {
 	methods  []string // as they stand in Allow; GET carries no body of its own
 	content  []string // content types that a POST may have
 	success  success
+	also     map[events.Kind]success // other kinds that come by this path, with their answers
+	calls    bool                    // a call waits: its answer is the number's voice URL
 
 	verifier provider.Verifier
 }
@@ -50,6 +42,21 @@ var routes = []route{
 	},
 	{
 		path: "/api/webhooks/sms/status", provider: events.Twilio, kind: events.KindMessageStatus,
+		methods: []string{http.MethodPost, http.MethodGet}, content: []string{typeForm, typeJSON},
+		success: success{status: http.StatusNoContent},
+	},
+	{
+		path: "/api/webhooks/voice", provider: events.Twilio, kind: events.KindCallInbound,
+		methods: []string{http.MethodPost, http.MethodGet}, content: []string{typeForm, typeJSON},
+		success: rejectCall, calls: true,
+	},
+	{
+		path: "/api/webhooks/voice/status", provider: events.Twilio, kind: events.KindCall,
+		methods: []string{http.MethodPost, http.MethodGet}, content: []string{typeForm, typeJSON},
+		success: success{status: http.StatusNoContent}, also: map[events.Kind]success{events.KindDial: emptyTwiML},
+	},
+	{
+		path: "/api/webhooks/voice/recording", provider: events.Twilio, kind: events.KindRecording,
 		methods: []string{http.MethodPost, http.MethodGet}, content: []string{typeForm, typeJSON},
 		success: success{status: http.StatusNoContent},
 	},

@@ -31,14 +31,17 @@ type Snapshot struct {
 	now        func() time.Time
 	onComplete func() // called at each fetch that reached the end of the topic
 
-	view    atomic.Pointer[view]
-	signers map[string]signer // by record key; the follower's goroutine alone touches it
+	view atomic.Pointer[view]
+	// By record key; the follower's goroutine alone touches them.
+	signers map[string]signer
+	senders map[string]events.ConfigSender // those with a voice URL
 }
 
 // view is the snapshot at one moment; it never changes.
 type view struct {
 	byName     map[name]provider.Signer
 	byProvider map[events.Provider][]provider.Signer // sorted by name
+	voice      map[string][]events.ConfigSender      // by the sender's value
 	unusable   int
 	fetched    time.Time // when the last fetch came back
 	complete   bool      // whether that fetch reached the end of the topic
@@ -51,7 +54,7 @@ type name struct {
 
 // NewSnapshot returns an empty snapshot, which is unsure of everybody.
 func NewSnapshot(key *seal.Key, log *slog.Logger, now func() time.Time) *Snapshot {
-	s := &Snapshot{key: key, log: log, now: now, signers: map[string]signer{}}
+	s := &Snapshot{key: key, log: log, now: now, signers: map[string]signer{}, senders: map[string]events.ConfigSender{}}
 	s.view.Store(&view{fetched: now()})
 	return s
 }
@@ -111,6 +114,10 @@ func (s *Snapshot) apply(records []events.Record, atEnd bool) {
 	changed := false
 	for i := range records {
 		key := string(records[i].Key)
+		if strings.HasPrefix(key, senderPrefix) {
+			changed = s.readSender(key, &records[i]) || changed
+			continue
+		}
 		if !strings.HasPrefix(key, signerPrefix) {
 			continue
 		}
@@ -150,6 +157,10 @@ func (s *Snapshot) build() view {
 	}
 	for at, one := range v.byName {
 		v.byProvider[at.provider] = append(v.byProvider[at.provider], one)
+	}
+	v.voice = make(map[string][]events.ConfigSender, len(s.senders))
+	for _, one := range s.senders {
+		v.voice[one.Value] = append(v.voice[one.Value], one)
 	}
 	for _, all := range v.byProvider {
 		slices.SortFunc(all, func(a, b provider.Signer) int { return strings.Compare(a.Name, b.Name) })

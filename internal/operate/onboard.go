@@ -2,6 +2,7 @@ package operate
 
 import (
 	"context"
+	"net/url"
 	"strings"
 	"time"
 
@@ -84,6 +85,9 @@ func (o *Onboard) PlaceSender(ctx context.Context, s Sender) (tenants.Placed, er
 	if err := tenants.CheckKind(s.Kind); err != nil {
 		return tenants.Placed{}, usage("%v", err)
 	}
+	if s.VoiceRedirect != "" && !isHTTP(s.VoiceRedirect) {
+		return tenants.Placed{}, usage("--voice-redirect: want an absolute http or https URL")
+	}
 	if s.From != nil && s.To != nil && !s.From.Before(*s.To) {
 		return tenants.Placed{}, usage("--to must lie behind --from")
 	}
@@ -91,6 +95,14 @@ func (o *Onboard) PlaceSender(ctx context.Context, s Sender) (tenants.Placed, er
 		Org: org, Kind: s.Kind, Value: value, Shared: s.Shared, From: s.From, To: s.To, VoiceRedirect: s.VoiceRedirect,
 	})
 }
+
+func isHTTP(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && len(s) <= maxURL
+}
+
+// maxURL bounds a URL that is told to a provider, in bytes.
+const maxURL = 2048
 
 // minNotice is how far ahead a move must lie: every router and ingest learns of
 // it before it happens, so that no event is given to the former holder.

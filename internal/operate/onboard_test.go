@@ -95,6 +95,8 @@ func TestWhatCannotBeEntered(t *testing.T) {
 		"bare digits":      place(operate.Sender{Value: "15550100001", Org: org}),
 		"unknown kind":     place(operate.Sender{Value: "+15550100001", Org: org, Kind: "fax"}),
 		"nothing":          place(operate.Sender{Value: " ", Org: org}),
+		"no URL":           place(operate.Sender{Value: "+15550100001", Org: org, VoiceRedirect: "calls.example.com/in"}),
+		"no web":           place(operate.Sender{Value: "+15550100001", Org: org, VoiceRedirect: "tel:+15550100001"}),
 	} {
 		var usage *operate.UsageError
 		require.ErrorAs(t, err, &usage, name)

@@ -62,7 +62,9 @@ type Signers interface {
 // Verified is what a genuine request is kept under.
 type Verified struct {
 	Signer  string          // whose signature it was
+	Kind    events.Kind     // what it turned out to be; "" = what its path is for
 	Key     string          // the provider's resource id: the Kafka key; never empty
+	Called  string          // somebody calls this number of ours, as senders are kept, and waits for an answer; "" = nobody does
 	Headers []events.Header // those that were signed or name the event, names in lower case
 }
 

@@ -21,6 +21,7 @@ type Evidence struct {
 	Parents    []Key  // ids of what it is a part of: a call that dialled this leg
 	Senders    []Key  // senders of ours that the event names
 	Person     string // who wrote to them, normalised by NormaliseSender; "" if that tells nothing
+	Inbound    bool   // they came to us: nobody will record a send of it
 	At         time.Time
 	Aged       bool // it has waited for its send record for long enough
 }
@@ -28,13 +29,13 @@ type Evidence struct {
 // mayMake tells whether the event may make a row now.
 func (e *Evidence) mayMake() bool {
 	makes := PolicyOf(e.Kind).Makes
-	return makes == AtOnce || makes == Late && e.Aged
+	return makes == AtOnce || makes == Late && (e.Aged || e.Inbound)
 }
 
 // MayAgeInto tells whether the event, held as d says, could make its row once
 // it is aged: then it is tried again without anything being recorded.
 func (e *Evidence) MayAgeInto(d Decision) bool {
-	return d.Outcome == events.Parked && !e.Aged && PolicyOf(e.Kind).Makes == Late
+	return d.Outcome == events.Parked && !e.mayMake() && PolicyOf(e.Kind).Makes == Late
 }
 
 // Keys returns every key that is looked up to decide.

@@ -12,7 +12,7 @@ type Making uint8
 // When an event may make a row, the latest first.
 const (
 	Never  Making = iota // its row is made by something else, or by its global id
-	Late                 // once it has waited for WAYBILL_ADOPT_AFTER: its send was made elsewhere
+	Late                 // once it has waited for WAYBILL_ADOPT_AFTER: its send was made elsewhere; at once if there can be none
 	AtOnce               // it is the first that anybody hears of it
 )
 

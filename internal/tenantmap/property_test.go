@@ -51,6 +51,7 @@ func world(t *rapid.T) (tenantmap.Evidence, tenantmap.Facts) {
 		Kind:      rapid.SampledFrom([]events.Kind{events.KindMessageStatus, events.KindMessage, events.KindCall, ""}).Draw(t, "kind"),
 		Parents:   rapid.SliceOfNDistinct(rapid.SampledFrom(parents), 0, 2, rapid.ID[tenantmap.Key]).Draw(t, "parents"),
 		Aged:      rapid.Bool().Draw(t, "aged"),
+		Inbound:   rapid.Bool().Draw(t, "inbound"),
 		Person:    rapid.SampledFrom(people).Draw(t, "person"),
 	}
 	f := tenantmap.Facts{

@@ -337,6 +337,12 @@ func TestResolve(t *testing.T) {
 			parked,
 		},
 		{
+			"3: the status of a call that came to us waits for no send",
+			func() tenantmap.Evidence { e := status(); e.Kind, e.Inbound = events.KindCall, true; return e }(),
+			tenantmap.Facts{Accounts: account(always(orgA))},
+			created(orgA, tenantmap.ByAccount),
+		},
+		{
 			"3: a status callback never goes by its account", status(),
 			tenantmap.Facts{Accounts: account(always(orgA))},
 			parked,

@@ -3,7 +3,8 @@
 //
 // All tests share one instance, started by the first that asks. They compare
 // its counters before and after and stop its database, so they run one after
-// the other; only those of the single-purpose processes run beside each other.
+// the other; only those of the single-purpose processes run beside each other, and
+// apart starts those over a broker and a database of their own.
 package e2e_test
 
 import (

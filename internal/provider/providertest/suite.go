@@ -204,8 +204,8 @@ func (c Case) parse(t *testing.T) {
 	first, err := c.Parser.Parse(raw)
 	require.NoError(t, err)
 	require.Contains(t, string(first.EventID), string(raw.Provider)+"/"+raw.Signer+"/", "nobody can spend another's id")
-	require.NotEqual(t, first.Message == nil, first.Billing == nil, "exactly one body")
-	if first.Message != nil {
+	require.Equal(t, 1, bodies(first), "exactly one body")
+	if first.Billing == nil {
 		require.Equal(t, raw.Signer, first.Evidence.Signer)
 		require.Equal(t, raw.Provider, first.Evidence.Provider)
 	}
@@ -259,13 +259,21 @@ func Sound(t testing.TB, p provider.Parsed, err error) {
 	t.Helper()
 	if err == nil {
 		require.NotEmpty(t, p.EventID)
-		require.NotEqual(t, p.Message == nil, p.Billing == nil, "exactly one body")
+		require.Equal(t, 1, bodies(p), "exactly one body")
 		return
 	}
 	require.Equal(t, fault.Invalid, fault.ClassOf(err))
 	require.Regexp(t, constant, err.Error(), "a reason is a constant and nothing else")
-	require.Nil(t, p.Message)
-	require.Nil(t, p.Billing)
+	require.Zero(t, bodies(p))
+}
+
+func bodies(p provider.Parsed) (n int) {
+	for _, there := range []bool{p.Message != nil, p.Call != nil, p.Billing != nil} {
+		if there {
+			n++
+		}
+	}
+	return n
 }
 
 func (c Case) reasons(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"waybill/internal/provider"
 	"waybill/internal/provider/providertest"
 	"waybill/internal/provider/twilio"
+	"waybill/internal/voice"
 )
 
 // FuzzVerify changes genuine requests. Nothing can be accepted but what says
@@ -70,7 +71,13 @@ func FuzzVerify(f *testing.F) {
 
 // FuzzParse feeds the parser what a holder of the token could sign.
 func FuzzParse(f *testing.F) {
-	for _, kind := range []events.Kind{events.KindMessageStatus, events.KindMessage, "other"} {
+	calls := []string{progressForm(), dialForm(), recordingForm(), progressForm("CallStatus", "-", "AnsweredBy", "human")}
+	for _, kind := range []events.Kind{
+		events.KindMessageStatus, events.KindMessage, events.KindCall, events.KindCallInbound, events.KindDial, events.KindRecording, "other",
+	} {
+		for _, body := range calls {
+			f.Add(string(kind), false, callStatusURI+"?wb="+echo, []byte(body))
+		}
 		f.Add(string(kind), false, statusURI+"?wb="+echo, []byte(statusForm("sent", "ErrorCode", "30003")))
 		f.Add(string(kind), true, statusURI, []byte(`{"AccountSid":"`+account+`","MessageSid":"`+messageID+`","N":1e999,"X":null}`))
 		for _, body := range vectorBodies(f) {
@@ -91,6 +98,12 @@ func FuzzParse(f *testing.F) {
 		}
 		if p.Message != nil {
 			_, err := p.Message.Record()
+			require.NoError(t, err)
+		}
+		if p.Call != nil {
+			_, ok := voice.Fold(voice.Call{}, false, p.Call)
+			require.NotEqual(t, events.Dead, ok.Outcome, "what the parser takes, the rules take")
+			_, err := p.Call.Record()
 			require.NoError(t, err)
 		}
 		again, _ := twilio.Parser{}.Parse(raw)

@@ -27,6 +27,32 @@ const (
 	paramEcho      = "wb" // in our own callback URL: our message id
 )
 
+// Those of calls and their recordings.
+const (
+	paramCallStatus      = "CallStatus"
+	paramParent          = "ParentCallSid"
+	paramDirection       = "Direction"
+	paramSource          = "CallbackSource"
+	paramSequence        = "SequenceNumber"
+	paramTimestamp       = "Timestamp"
+	paramDuration        = "CallDuration" // seconds; Duration is minutes
+	paramAnsweredBy      = "AnsweredBy"
+	paramStir            = "StirVerstat"
+	paramSIP             = "SipResponseCode"
+	paramDialCall        = "DialCallSid"
+	paramDialStatus      = "DialCallStatus"
+	paramDialDuration    = "DialCallDuration"
+	paramDialSIP         = "DialSipResponseCode"
+	paramRecording       = "RecordingSid"
+	paramRecordingStatus = "RecordingStatus"
+	paramRecordingURL    = "RecordingUrl"
+	paramRecordingLength = "RecordingDuration" // seconds
+	paramRecordingStart  = "RecordingStartTime"
+	paramRecordingSource = "RecordingSource"
+	paramChannels        = "RecordingChannels"
+	paramTrack           = "RecordingTrack"
+)
+
 // param is one parameter, decoded.
 type param struct{ name, value string }
 
@@ -56,6 +82,11 @@ func (ps params) first(name string) string {
 		}
 	}
 	return ""
+}
+
+// has tells whether a name is there, whatever its value.
+func (ps params) has(name string) bool {
+	return slices.ContainsFunc(ps, func(p param) bool { return p.name == name })
 }
 
 // canonical returns what Twilio signs behind the URL of a form: each name and

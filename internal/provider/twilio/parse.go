@@ -3,7 +3,6 @@ package twilio
 import (
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -25,6 +24,8 @@ const (
 	invalidAddress  = "oversized_address"
 	invalidBody     = "oversized_body"
 	invalidMedia    = "oversized_media"
+	invalidSource   = "bad_callback_source"
+	invalidSequence = "bad_sequence_number"
 )
 
 // Bounds of what goes on to the domain topics and the database. The raw record
@@ -36,6 +37,8 @@ const (
 	maxURL     = 2048      // bytes of an attachment's URL
 	maxStatus  = 32        // bytes
 	maxCode    = 16        // bytes
+	maxSource  = 48        // bytes of where a callback or recording comes from
+	maxStir    = 64        // bytes
 )
 
 // Parser reads what was kept of Twilio's requests. Unlike [Twilio] it needs no
@@ -45,7 +48,7 @@ type Parser struct{}
 // Provider implements [provider.Verifier] and [provider.Parser].
 func (Parser) Provider() events.Provider { return events.Twilio }
 
-// Parse implements [provider.Parser] for message statuses and inbound messages.
+// Parse implements [provider.Parser] for messages, calls and recordings.
 func (Parser) Parse(raw *events.Raw) (provider.Parsed, error) {
 	if isJSON(raw.HTTPHeader("content-type")) && raw.Method == http.MethodPost && !json.Valid(raw.Body) {
 		return provider.Parsed{}, fault.New(fault.Invalid, invalidJSON)
@@ -56,6 +59,14 @@ func (Parser) Parse(raw *events.Raw) (provider.Parsed, error) {
 		return parseStatus(raw, in)
 	case events.KindMessage:
 		return parseInbound(raw, in)
+	case events.KindCall:
+		return parseCall(raw, in)
+	case events.KindCallInbound:
+		return parseInboundCall(raw, in)
+	case events.KindDial:
+		return parseDial(raw, in)
+	case events.KindRecording:
+		return parseRecording(raw, in)
 	default:
 		return provider.Parsed{}, fault.New(fault.Invalid, invalidKind)
 	}
@@ -87,11 +98,13 @@ func (r *reader) get(name string) string {
 
 // either returns the value of a name, or of its older name where it is absent.
 func (r *reader) either(name, older string) string {
-	if slices.ContainsFunc(r.params, func(p param) bool { return p.name == name }) {
+	if r.has(name) {
 		return r.get(name)
 	}
 	return r.get(older)
 }
+
+func (r *reader) has(name string) bool { return r.params.has(name) }
 
 // address returns the value of a name that holds somebody's address.
 func (r *reader) address(name string) string {
@@ -124,12 +137,17 @@ func (r *reader) err() error {
 	return fault.New(fault.Invalid, r.problem)
 }
 
-// message reads what statuses and inbound messages have in common.
-func (r *reader) message(raw *events.Raw) events.Message {
+// owned checks that the request names the account that it was verified for.
+func (r *reader) owned(raw *events.Raw) {
 	account := r.get(paramAccount)
-	sid := r.either(paramMessage, paramSMS)
 	r.check(isSID(account, "AC"), invalidSID)
 	r.check(account == raw.Signer, invalidAccount)
+}
+
+// message reads what statuses and inbound messages have in common.
+func (r *reader) message(raw *events.Raw) events.Message {
+	r.owned(raw)
+	sid := r.either(paramMessage, paramSMS)
 	if !r.check(isSID(sid, "SM", "MM"), invalidSID) {
 		sid = ""
 	}

@@ -45,5 +45,16 @@ func TestSuite(t *testing.T) {
 	asJSON.Name = "status as JSON"
 	asJSON.Request = request(events.KindMessageStatus, http.MethodPost, withHash(statusURI, object), "application/json; charset=utf-8", object)
 	asJSON.Sign = signURL
-	providertest.Suite(t, asForm, asInbound, asGet, asJSON)
+	more := []providertest.Case{asForm, asInbound, asGet, asJSON}
+	for name, r := range map[string]provider.Request{
+		"call status":  request(events.KindCall, http.MethodPost, callStatusURI, formType, "AccountSid="+account+"&CallSid="+callID+"&CallStatus=ringing"),
+		"inbound call": request(events.KindCallInbound, http.MethodPost, voiceURI, formType, "AccountSid="+account+"&CallSid="+callID+"&From=1&To=2"),
+		"recording": request(events.KindRecording, http.MethodPost, recordingURI, formType,
+			"AccountSid="+account+"&CallSid="+callID+"&RecordingSid="+recordingID+"&RecordingStatus=absent"),
+	} {
+		c := common
+		c.Name, c.Request = name, r
+		more = append(more, c)
+	}
+	providertest.Suite(t, more...)
 }

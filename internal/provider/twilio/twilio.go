@@ -19,6 +19,7 @@ import (
 	"waybill/internal/events"
 	"waybill/internal/fault"
 	"waybill/internal/provider"
+	"waybill/internal/tenantmap"
 )
 
 var (
@@ -117,7 +118,9 @@ func (t *Twilio) Verify(_ context.Context, r *provider.Request, signers provider
 	case known && verdict != nil:
 		return provider.Verified{}, verdict
 	case known:
-		return provider.Verified{Signer: account, Key: key(account, r.Kind, ps), Headers: kept(r.Header)}, nil
+		return provider.Verified{
+			Signer: account, Kind: kindOf(r.Kind, ps), Key: key(account, r.Kind, ps), Called: calledNumber(r.Kind, ps), Headers: kept(r.Header),
+		}, nil
 	case knowledge == provider.Known:
 		return provider.Verified{}, fault.New(fault.Unavailable, reasonEmptySecret)
 	case knowledge == provider.Unknown:
@@ -149,6 +152,25 @@ func key(account string, kind events.Kind, ps params) string {
 		}
 	}
 	return account + "/" + string(kind)
+}
+
+// kindOf returns what a request is: the results of a <Dial> come by the path of
+// call statuses, and want another answer.
+func kindOf(kind events.Kind, ps params) events.Kind {
+	if kind == events.KindCall && ps.has(paramDialStatus) {
+		return events.KindDial
+	}
+	return kind
+}
+
+// calledNumber returns the number of ours that is called, "" for other requests
+// and where several are named.
+func calledNumber(kind events.Kind, ps params) string {
+	if kind != events.KindCallInbound {
+		return ""
+	}
+	in := reader{params: ps}
+	return tenantmap.NormaliseSender(in.address(paramTo))
 }
 
 // kept returns the headers that the raw record keeps.

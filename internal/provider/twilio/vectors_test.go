@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -116,9 +117,14 @@ func (v *vector) check(t *testing.T, accept bool, reason string) {
 		return
 	}
 	require.NoError(t, err)
-	kinds := map[string]events.Kind{"message_status": events.KindMessageStatus, "inbound_message": events.KindMessage}
-	if kind, ok := kinds[v.Kind]; ok {
+	messages := map[string]events.Kind{"message_status": events.KindMessageStatus, "inbound_message": events.KindMessage}
+	calls := map[string]events.Kind{
+		"call_status": events.KindCall, "inbound_call": events.KindCallInbound, "recording_status": events.KindRecording,
+	}
+	if kind, ok := messages[v.Kind]; ok {
 		v.checkContent(t, kind, r, got, form)
+	} else if kind, ok := calls[v.Kind]; ok {
+		v.checkCall(t, kind, r, got, form)
 	}
 }
 
@@ -144,6 +150,47 @@ func (v *vector) request(uri string) *provider.Request {
 	}
 	r.Body = []byte(values.Encode())
 	return r
+}
+
+func (v *vector) checkCall(t *testing.T, kind events.Kind, r *provider.Request, got provider.Verified, form map[string][]string) {
+	first := func(name string) string {
+		if len(form[name]) == 0 {
+			return ""
+		}
+		return form[name][0]
+	}
+	ours := func(name string) string { return strings.ReplaceAll(first(name), "-", "_") }
+	require.Equal(t, first("CallSid"), got.Key)
+	raw := rawOf(r)
+	raw.Kind, raw.Signer = kind, got.Signer
+	p, err := twilio.Parser{}.Parse(raw)
+	require.NoError(t, err)
+	require.Equal(t, first("CallSid"), p.Call.ProviderID)
+	require.Equal(t, ours("CallStatus"), p.Call.Status)
+	require.Equal(t, first("From"), p.Call.From)
+	require.Equal(t, first("To"), p.Call.To)
+	require.Equal(t, first("SipResponseCode"), p.Call.ErrorCode)
+	told := map[string]string{"duration": first("CallDuration"), "answered_by": first("AnsweredBy"), "stir_verstat": first("StirVerstat")}
+	for _, f := range p.Call.Facts {
+		require.Equal(t, told[f.Name], f.Value)
+		delete(told, f.Name)
+	}
+	for name, value := range told {
+		require.Empty(t, value, name)
+	}
+	if n := first("SequenceNumber"); n != "" {
+		require.Equal(t, n, strconv.Itoa(*p.Call.Sequence))
+		require.NotNil(t, p.Call.OccurredAt)
+	}
+	require.Equal(t, kind == events.KindRecording, p.Call.Recording != nil)
+	if rec := p.Call.Recording; rec != nil {
+		require.Equal(t, first("RecordingSid"), rec.ProviderID)
+		require.Equal(t, ours("RecordingStatus"), rec.Status)
+		require.Equal(t, first("RecordingUrl"), rec.Location)
+		require.Equal(t, first("RecordingDuration"), strconv.FormatInt(rec.Duration, 10))
+		require.Equal(t, first("RecordingChannels"), strconv.Itoa(rec.Channels))
+		require.Empty(t, rec.ErrorCode)
+	}
 }
 
 func (v *vector) checkContent(t *testing.T, kind events.Kind, r *provider.Request, got provider.Verified, form map[string][]string) {

@@ -252,7 +252,7 @@ func TestVerified(t *testing.T) {
 	r.Header.Set("X-Forwarded-For", "192.0.2.1")
 	v, err := tw.Verify(t.Context(), r, registered())
 	require.NoError(t, err)
-	want := provider.Verified{Signer: account, Key: messageID, Headers: []events.Header{
+	want := provider.Verified{Signer: account, Kind: events.KindMessageStatus, Key: messageID, Headers: []events.Header{
 		{Key: "x-twilio-signature", Value: []byte(r.Header.Get("X-Twilio-Signature"))},
 		{Key: "i-twilio-idempotency-token", Value: []byte("again")},
 		{Key: "content-type", Value: []byte(formType)},

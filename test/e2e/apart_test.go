@@ -1,0 +1,68 @@
+package e2e_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"waybill/internal/app"
+	"waybill/internal/events"
+	"waybill/internal/operate"
+	"waybill/internal/seal"
+	"waybill/internal/simulate"
+	"waybill/internal/tenants"
+	"waybill/internal/testkit"
+)
+
+// apart is a Waybill of three processes over a broker and a database of its own,
+// with two organisations.
+func apart(t *testing.T) *house {
+	t.Helper()
+	db := testkit.Database(t)
+	listen, key := testkit.FreeAddress(t), seal.NewKey()
+	own := &instance{ready: app.Ready{
+		HTTPURL: "http://" + listen, PublicURL: "https://hooks.example.com", SecretKey: key,
+		KafkaBrokers: testkit.EmbeddedKafka(t, events.Topics(events.Embedded)...).Addr(), DatabaseURL: db.URL(testkit.Operator),
+	}}
+	start := func(service string, more ...string) {
+		testkit.Start(t, service, append(more, "WAYBILL_ADMIN_LISTEN="+testkit.FreeAddress(t), "WAYBILL_KAFKA_BROKERS="+own.ready.KafkaBrokers))
+	}
+	start("ingest", "WAYBILL_LISTEN="+listen, "WAYBILL_PUBLIC_URL="+own.ready.PublicURL, "WAYBILL_SECRET_KEY="+key, "WAYBILL_INGEST_DRAIN_DELAY=0s")
+	start("router", "WAYBILL_DATABASE_URL="+db.URL(testkit.Router))
+	start("workers", "WAYBILL_DATABASE_URL="+db.URL(testkit.Worker))
+	require.NoError(t, own.connect())
+	t.Cleanup(func() { require.NoError(t, own.close()) })
+
+	h := &house{instance: own, t: t, random: "00112233445566778899aabbccdd"}
+	for i, to := range []*tenant{&h.a, &h.b} {
+		org, err := h.onboard.NewOrg(t.Context(), "", fmt.Sprint("org ", i), "")
+		require.NoError(t, err)
+		*to = tenant{
+			simulate.Twilio{PublicURL: own.ready.PublicURL, Account: h.id("AC"), Token: h.id("")}, string(org.ID), fmt.Sprintf("+1202555010%d", i),
+		}
+		_, err = h.onboard.SignUp(t.Context(), operate.Account{
+			Provider: tenants.Twilio, Name: to.Account, Orgs: []string{to.org}, Secrets: []operate.Secret{{Value: []byte(to.Token)}},
+		})
+		require.NoError(t, err)
+		_, err = h.onboard.PlaceSender(t.Context(), operate.Sender{Value: to.number, Org: to.org})
+		require.NoError(t, err)
+		ping := to.Inbound(h.id("SM"), person, to.number, "ping")
+		h.until(func() error { // until ingest has heard of the account
+			got, err := h.client.Do(t.Context(), &ping)
+			if err == nil && got != http.StatusOK {
+				err = fmt.Errorf("the account is answered %d", got)
+			}
+			return err
+		})
+	}
+	return h
+}
+
+// Calls go the whole way through the processes that production runs.
+func TestCallsThroughProcessesOfTheirOwn(t *testing.T) {
+	h := apart(t)
+	h.playsAnOutboundCall()
+	h.playsAnInboundCall()
+}
