@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
 
+	"waybill/internal/consent"
 	"waybill/internal/email"
 	"waybill/internal/errorcode"
 	"waybill/internal/events"
@@ -146,12 +147,35 @@ func TestIgnored(t *testing.T) {
 		"Successfully validated SNS topic for Amazon SES event publishing.\n":                                            ses.IgnoredSetUp,
 		`{"notificationType":"AmazonSnsSubscriptionSucceeded","message":"You have successfully subscribed your topic."}`: ses.IgnoredSetUp,
 		`{"notificationType":"Received","mail":{"messageId":"x"},"receipt":{"recipients":["jane@example.com"]}}`:         ses.IgnoredInbound,
+		`{"mail":"of another form","notificationType":"Received"}`:                                                       ses.IgnoredInbound,
 	} {
 		p, ignored, err := parseText(message)
 		require.NoError(t, err)
 		require.Equal(t, want, ignored)
 		require.NotEmpty(t, p.EventID)
 		require.Nil(t, p.Message)
+	}
+}
+
+// Whom an event opts out: whoever bounced for good or complained, and nobody
+// else of the e-mail.
+func TestConsent(t *testing.T) {
+	t.Parallel()
+	for _, s := range samples() {
+		m := parse(t, s.message).Message
+		var want []string
+		if s.status == "bounced_permanent" || strings.HasPrefix(s.fact, "complaints") {
+			for _, r := range m.Recipients {
+				want = append(want, r.Address)
+			}
+			require.NotEmpty(t, want, s.name)
+		}
+		var out []string
+		for _, d := range consent.Decisions(m) {
+			require.True(t, d.OptedOut)
+			out = append(out, d.Address)
+		}
+		require.Equal(t, want, out, s.name)
 	}
 }
 

@@ -170,6 +170,7 @@ func samples() []sample {
 		{"click", "", "", jane, "clicks", event("Click", "click", with(visit, "link", "https://shop.example/?u=jane"), mail(jane))},
 		{"unsubscribe_all", "", "", jane, "unsubscribes", subscribed(none, preferences(true, "a", "OptIn", "b", "OptOut"))},
 		{"unsubscribe_topic", "", "", jane, "unsubscribes", subscribed(none, preferences(false, "a", "OptOut", "b", "OptOut"))},
+		{"resubscribe_one", "", "", jane, "resubscribes", subscribed(preferences(false, "a", "OptOut", "b", "OptOut"), none)},
 		{"resubscribe", "", "", jane, "resubscribes", subscribed(none, preferences(false, "a", "OptIn", "b", "OptIn"))},
 	}
 }

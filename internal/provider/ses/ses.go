@@ -82,7 +82,7 @@ func Parse(n *Notification) (p provider.Parsed, ignore string, err error) {
 	// is wanted for the dead letter.
 	decoded := json.Unmarshal([]byte(text), &b)
 	name := b.name()
-	if decoded == nil && ignored[name] != "" {
+	if ignored[name] != "" {
 		return p, ignored[name], nil
 	}
 	m := message(n, &b)
