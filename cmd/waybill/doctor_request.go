@@ -130,8 +130,12 @@ func (c doctorRequestCmd) explain(s *session, saved []byte) (operate.Explanation
 			x.Bases = append(x.Bases, operate.Base{URL: u})
 		}
 	}
+	how := "the URL was one that is not configured"
+	if len(x.Bases) == 0 {
+		how = ""
+	}
 	for _, u := range c.PublicURL {
-		x.Bases = append(x.Bases, operate.Base{URL: strings.TrimRight(u, "/"), How: "the URL was one that is not configured"})
+		x.Bases = append(x.Bases, operate.Base{URL: strings.TrimRight(u, "/"), How: how})
 	}
 	x.Bases = append(x.Bases, w.Bases()...)
 	at := time.Now()

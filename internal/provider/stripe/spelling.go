@@ -3,6 +3,7 @@ package stripe
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"waybill/internal/provider"
 )
@@ -20,7 +21,7 @@ func Spellings(r *provider.Request) []provider.Spelling {
 		out = append(out, provider.Spelling{Request: other, How: []string{how}})
 	}
 	add("the body had no line break at its end", bytes.TrimRight(r.Body, "\r\n"))
-	add("the body had a line break at its end", append(bytes.TrimRight(r.Body, "\r\n"), '\n'))
+	add("the body had a line break at its end", slices.Concat(bytes.TrimRight(r.Body, "\r\n"), []byte("\n")))
 	add("the body's line ends were LF", bytes.ReplaceAll(r.Body, []byte("\r\n"), []byte("\n")))
 	add("the body began without a byte order mark", bytes.TrimPrefix(r.Body, []byte("\xef\xbb\xbf")))
 	var text bytes.Buffer
