@@ -115,10 +115,14 @@ func (c doctorRequestCmd) explain(s *session, saved []byte) (operate.Explanation
 	}
 	front := ingest.FrontOf(w.Head)
 	if front.Reason != "" {
-		return operate.Explanation{
+		e := operate.Explanation{
 			Provider: front.Provider, Kind: front.Kind, Verdict: operate.VerdictRefused, Reason: front.Reason,
 			Differs: []string{}, Next: operate.Advice(front.Reason),
-		}, w.Note, nil
+		}
+		if front.Near != "" {
+			e.Differs = append(e.Differs, front.Near)
+		}
+		return e, w.Note, nil
 	}
 	signers, err := c.signers(s, front.Provider)
 	if err != nil {

@@ -111,7 +111,10 @@ func twilioCases() []refused {
 		}), "explained", "moved into the query", nil},
 		{"forged", come(at(patientBase, "a guess", path), nil), "unexplained", "", nil},
 		{"no signature", come(good, func(r *simulate.Request) { r.Header.Del("X-Twilio-Signature") }), "refused", "", nil},
-		{"no path of ours", come(good, func(r *simulate.Request) { r.Path = "/hooks" + path }), "refused", "", nil},
+		{"no path of ours", come(good, func(r *simulate.Request) { r.Path = "/" }), "refused", "", nil},
+		{"a prefix", come(good, func(r *simulate.Request) { r.Path = "/hooks" + path }), "refused", "prefix before ours", nil},
+		{"a slash", come(good, func(r *simulate.Request) { r.Path = path + "/" }), "refused", "slash at its end", nil},
+		{"a beginning lost", come(good, func(r *simulate.Request) { r.Path = "/sms/status" }), "refused", "lacks its beginning", nil},
 		{"a wrong type", come(good, func(r *simulate.Request) { r.Header.Set("Content-Type", "text/plain") }), "refused", "", nil},
 		{"cut off", strings.TrimSuffix(come(good, nil), "08888"), "unexplained", "shorter than its head says", nil},
 	}
@@ -166,6 +169,9 @@ func TestDoctorExplainsARefusedRequest(t *testing.T) {
 		require.Contains(t, strings.Join(e.Differs, "; "), c.differs, c.name)
 		require.NotEmpty(t, e.Next, c.name)
 		fmt.Fprintf(&all, "## %s\n%s\n", c.name, table.out)
+		if c.name == "order and scheme" {
+			testkit.Golden(t, "json/doctor_request.json", []byte(text))
+		}
 		tellsNothing(t, c.saved, table.out+table.errOut+text)
 	}
 	testkit.Golden(t, "doctor/requests.txt", []byte(all.String()))

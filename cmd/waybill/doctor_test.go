@@ -70,9 +70,22 @@ func TestDoctorFindsNothingWrongWithASoundSetUp(t *testing.T) {
 	r := s.run("doctor", "--profile", "embedded")
 	require.Zero(t, r.status, r.out+r.errOut)
 	testkit.Golden(t, "doctor/sound.txt", anyServer.ReplaceAll([]byte(r.out), []byte("PostgreSQL <version> answers")))
+	testkit.Golden(t, "json/doctor.json", anyServer.ReplaceAll([]byte(s.json(nil, 0, "doctor", "--profile", "embedded")), []byte("PostgreSQL <version> answers")))
 	for name, state := range s.checkUp(0, "--profile", "embedded") {
 		require.Equal(t, operate.CheckOK, state, name)
 	}
+}
+
+func TestDoctorSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	r := run(t, config.Source{
+		"WAYBILL_DATABASE_URL": "postgres://waybill_operator:hunter2@127.0.0.1:1/waybill", "WAYBILL_KAFKA_BROKERS": "127.0.0.1:1",
+		"WAYBILL_SECRET_KEY": "hunter2", "WAYBILL_PUBLIC_URL": "http://hooks.example.com", "WAYBILL_PARK_MAX_AGES": "1h",
+	}, "", "doctor")
+	require.Equal(t, 1, r.status)
+	require.Empty(t, r.errOut)
+	require.NotContains(t, r.out, "hunter2")
+	testkit.Golden(t, "doctor/broken.txt", []byte(r.out))
 }
 
 func TestDoctorFindsWhatIsWrong(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	"waybill/internal/bus"
 	"waybill/internal/events"
@@ -14,6 +15,7 @@ type Front struct {
 	Provider events.Provider // "none" for a path that is not ours
 	Kind     events.Kind
 	Reason   string // why it is refused at once, "" if it is not
+	Near     string // of a path that is not ours: what makes it one, "" = nothing that is known
 }
 
 // FrontOf returns what ingest decides about a request before it looks at a
@@ -30,7 +32,25 @@ func FrontOf(r *http.Request) Front {
 		}
 		return f
 	}
-	return Front{Provider: nobody, Reason: errUnknownPath.reason}
+	return Front{Provider: nobody, Reason: errUnknownPath.reason, Near: near(pathOf(r.RequestURI))}
+}
+
+// near says what separates a path from one of ours.
+func near(path string) string {
+	bare := strings.TrimRight(path, "/")
+	for i := range routes {
+		switch ours := routes[i].path; {
+		case bare == ours:
+			return "the path has a slash at its end, and ours have none"
+		case strings.HasSuffix(bare, ours):
+			return "the path has a prefix before ours: what stands before ingest must take it away, and WAYBILL_PUBLIC_URL end in it"
+		case strings.EqualFold(bare, ours):
+			return "the path is ours in other letters, upper for lower case"
+		case bare != "" && strings.HasSuffix(ours, bare):
+			return "the path lacks its beginning: what stands before ingest took it away"
+		}
+	}
+	return ""
 }
 
 // Load reads the config topic to its end once, for a program that asks once. It
