@@ -19,9 +19,9 @@ func explained(t *testing.T, r *provider.Request) string {
 	tw := newTwilio(t)
 	for _, s := range twilio.Spellings(r) {
 		// Whatever is asked for, the account signs: a spelling may name none.
-		any := providertest.Register("", []byte(token))
-		any.Known[account] = any.Known[""]
-		if _, err := tw.Verify(t.Context(), &s.Request, any); err == nil {
+		anybody := providertest.Register("", []byte(token))
+		anybody.Known[account] = anybody.Known[""]
+		if _, err := tw.Verify(t.Context(), &s.Request, anybody); err == nil {
 			return strings.Join(s.How, "; ")
 		}
 	}
