@@ -118,6 +118,8 @@ func TestDoctorFindsWhatIsWrong(t *testing.T) {
 	require.NoError(t, free.Close())
 
 	with("superuser", config.Source{"WAYBILL_DATABASE_URL": s.db.URL(testkit.Owner)}, 0, "role", operate.CheckWarning)
+	superuser := &shell{t: t, db: s.db, env: config.Source{"WAYBILL_DATABASE_URL": s.db.URL(testkit.Owner), "WAYBILL_KAFKA_BROKERS": nobody}}
+	require.Contains(t, superuser.run("doctor").out, "row-level security does not hold")
 	with("a service's role", config.Source{"WAYBILL_DATABASE_URL": s.db.URL(testkit.Worker)}, 0, "role", operate.CheckOK)
 	with("no database", config.Source{"WAYBILL_DATABASE_URL": "postgres://waybill_operator:hunter2@" + nobody + "/waybill"}, 1, "database", operate.CheckFailed)
 	with("not a database", config.Source{"WAYBILL_DATABASE_URL": "hunter2"}, 1, "configuration", operate.CheckFailed)
