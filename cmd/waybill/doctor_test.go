@@ -14,7 +14,9 @@ import (
 	"waybill/internal/bus/kafkabus"
 	"waybill/internal/config"
 	"waybill/internal/events"
+	"waybill/internal/ingest"
 	"waybill/internal/operate"
+	"waybill/internal/provider"
 	"waybill/internal/provider/stripe"
 	"waybill/internal/provider/twilio"
 	"waybill/internal/seal"
@@ -176,7 +178,27 @@ func TestEveryReasonHasAdvice(t *testing.T) {
 	t.Parallel()
 	tw, err := twilio.New([]string{"https://hooks.example.com"})
 	require.NoError(t, err)
-	for _, reason := range append(tw.Reasons(), stripe.New(0).Reasons()...) {
-		require.True(t, operate.KnownReason(reason), reason)
+	key, err := seal.ParseKey(seal.NewKey())
+	require.NoError(t, err)
+	var unused *kafkabus.Client
+	reg := prometheus.NewRegistry()
+	_, err = ingest.New(ingest.Options{
+		Providers: []provider.Verifier{tw, stripe.New(0)}, Publisher: unused, Follower: unused, Key: key,
+		Log: slog.New(slog.DiscardHandler), Registerer: reg,
+	})
+	require.NoError(t, err)
+	families, err := reg.Gather()
+	require.NoError(t, err)
+	reasons := 0
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if f.GetName() == "waybill_ingest_refused_total" && l.GetName() == "reason" {
+					reasons++
+					require.True(t, operate.KnownReason(l.GetValue()), l.GetValue())
+				}
+			}
+		}
 	}
+	require.Greater(t, reasons, 30, "each is there from the start")
 }
