@@ -39,13 +39,13 @@ func (accountListCmd) Run(s *session) error {
 			fmt.Fprintln(w, "ID\tPROVIDER\tNAME\tSIGNS FOR\tTOKENS")
 			for i := range all {
 				a := &all[i]
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", a.ID, provider(a), a.Name, signsFor(a), tokens(a))
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", a.ID, issuer(a), a.Name, signsFor(a), tokens(a))
 			}
 		})
 	})
 }
 
-func provider(a *tenants.Account) string {
+func issuer(a *tenants.Account) string {
 	if a.Purpose == "" {
 		return string(a.Provider)
 	}

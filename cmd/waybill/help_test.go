@@ -15,7 +15,7 @@ var verbs = []string{
 	"migrate up", "migrate status", "topics create", "topics check", "org create", "org list",
 	"account add twilio", "account add sns", "account add connect", "account add stripe", "account list", "account move", "account remove",
 	"number add", "number move", "number list", "send record", "trace", "campaign show",
-	"held list", "held show", "held release", "held replay", "held dismiss", "held acts", "audit", "export", "erase", "simulate", "health", "version",
+	"held list", "held show", "held release", "held replay", "held dismiss", "held acts", "audit", "doctor check", "doctor request", "export", "erase", "simulate", "health", "version",
 }
 
 func TestEveryVerbHasHelpWithAnExample(t *testing.T) {

@@ -30,6 +30,7 @@ type cli struct {
 	Trace    traceCmd    `cmd:"" help:"The whole story of any id."`
 	Campaign campaignCmd `cmd:"" help:"Campaigns' numbers."`
 	Held     heldCmd     `cmd:"" help:"Events without a home."`
+	Doctor   doctorCmd   `cmd:"" help:"Check the set-up, or explain why a request was refused."`
 	Audit    auditCmd    `cmd:"" help:"Check that every receipt is accounted for."`
 	Export   exportCmd   `cmd:"" help:"Everything on record of an organisation or a person."`
 	Erase    eraseCmd    `cmd:"" help:"Erase a person's data, or an organisation."`

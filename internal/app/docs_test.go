@@ -106,7 +106,7 @@ func TestDocsConfig(t *testing.T) {
 			}{}, nil,
 		},
 		{
-			"waybill, its other verbs", "Each verb asks only for what it uses; `account add` alone needs the key. `migrate` takes the owner's role " +
+			"waybill, its other verbs", "Each verb asks only for what it uses; `account add` needs the key, `simulate` and `doctor` use it, and `doctor` reads what every process does. `migrate` takes the owner's role " +
 				"`waybill_owner`, the others `waybill_operator`. A verb never opens more than two connections.",
 			&struct {
 				Postgres  postgres.Config

@@ -1,0 +1,74 @@
+package operate
+
+import (
+	"slices"
+	"strings"
+)
+
+// advice says, for each reason of a refusal, what it means and what to do next.
+var advice = map[string]string{
+	"": "nothing: ingest accepts it now. If it was refused, the account, its secret or WAYBILL_PUBLIC_URL was entered later, or the process runs with another environment",
+
+	"missing_signature":   "no signature came: a person or a scanner called, or a proxy drops the header (X-Twilio-Signature, Stripe-Signature)",
+	"malformed_signature": "the signature header is not as the provider writes it: look for a proxy that joins or cuts headers",
+	"bad_signature":       "no registered secret made this signature over this request: compare the account's secret at the provider with the one entered (it may have been rotated), and have a proxy pass URL and body byte for byte; else it is forged",
+	"url_mismatch":        "signed with the right secret over another spelling of the URL: save a whole request and run `waybill doctor request` on it, or compare the URL at the provider with WAYBILL_PUBLIC_URL: scheme, port, path, slash at the end, query",
+	"missing_body_hash":   "a JSON request without bodySHA256 in its query: have the proxy keep the query, or have the provider send forms",
+	"bad_body_hash":       "the body is not the one whose bodySHA256 was signed: a proxy wrote the JSON anew",
+	"unknown_account":     "the account is not registered: `waybill account add twilio`, a subaccount has a token of its own",
+	"unsure_account":      "ingest does not know yet who may sign: look whether it reaches Kafka; the provider sends it again",
+	"no_secret":           "no endpoint's signing secret is registered: `waybill account add stripe`",
+	"unsure_secret":       "ingest does not know yet who may sign: look whether it reaches Kafka; the provider sends it again",
+	"empty_secret":        "a registered secret cannot be used: give every process the same WAYBILL_SECRET_KEY, or enter the secret again with `waybill account add`",
+	"stale":               "well signed, but its time is more than 300 s from the time it came: a request kept and played again, or a clock that is off; compare ingest's clock with NTP",
+
+	"unknown_path":     "no path of Waybill's: compare the URL at the provider with WAYBILL_PUBLIC_URL and /api/webhooks/...; a proxy may add or take away a prefix",
+	"bad_method":       "a method that this path does not take: providers send POST (Twilio GET, too); a redirect by a proxy turns POST into GET",
+	"content_type":     "a Content-Type that this path does not take: Twilio sends forms or JSON, Stripe JSON; look for a proxy that changes or repeats it",
+	"content_encoding": "a compressed body, which no provider on this path sends: have the proxy not compress requests",
+	"body_too_large":   "a body above 1 MB, which no provider on this path sends",
+	"body_timeout":     "the body did not come in time: a slow or broken connection, or a proxy that does not pass it on",
+	"body_unreadable":  "the body broke off or its chunks are wrong: look at the connection and the proxy before ingest",
+	"header_too_large": "a header block above the limit: look for a proxy that adds much",
+	"malformed":        "not HTTP as ingest reads it: a scanner, or TLS sent to a port without it",
+	"header_timeout":   "no header block came in time: an idle or hostile connection",
+	"overloaded":       "more at once than WAYBILL_INGEST_MAX_INFLIGHT_BYTES allows: add ingest processes; the provider sends it again",
+	"draining":         "the process was about to stop; the provider sends it again",
+	"publish_failed":   "Kafka did not take it: run `waybill doctor`; the provider sends it again",
+	"publish_timeout":  "Kafka did not answer in time: run `waybill doctor`; the provider sends it again",
+	"panic":            "a fault of Waybill's own: report the line with its stack from ingest's log",
+	"internal":         "a fault of Waybill's own: report the line from ingest's log",
+}
+
+// Advice says what a reason of ingest's means and what to do next; "" stands for
+// a request that is accepted.
+func Advice(reason string) string {
+	if a, ok := advice[reason]; ok {
+		return a
+	}
+	return "a reason that this version does not know: use the version that ingest has"
+}
+
+// KnownReason tells whether a reason is one of ingest's.
+func KnownReason(reason string) bool {
+	_, ok := advice[reason]
+	return ok && reason != ""
+}
+
+// Notice says what the names of a sample's headers and of its query tell.
+func Notice(headers, query []string) []string {
+	var out []string
+	has := func(name string) bool {
+		return slices.ContainsFunc(headers, func(h string) bool { return strings.EqualFold(h, name) })
+	}
+	if !has("x-twilio-signature") && !has("stripe-signature") {
+		out = append(out, "no signature header came with it")
+	}
+	if has("x-forwarded-host") || has("x-forwarded-proto") || has("x-forwarded-prefix") || has("via") {
+		out = append(out, "it came through a proxy that says so: look whether that changes host, path or query")
+	}
+	if len(query) > 0 {
+		out = append(out, "it has a query, which is signed byte for byte")
+	}
+	return out
+}
