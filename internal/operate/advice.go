@@ -19,6 +19,7 @@ var advice = map[string]string{
 	"unsure_account":      "ingest does not know yet who may sign: look whether it reaches Kafka; the provider sends it again",
 	"no_secret":           "no endpoint's signing secret is registered: `waybill account add stripe`",
 	"unsure_secret":       "ingest does not know yet who may sign: look whether it reaches Kafka; the provider sends it again",
+	"unsure_number":       "ingest does not know yet where calls to this number go: look whether it reaches Kafka; Twilio calls the number's fallback URL",
 	"empty_secret":        "a registered secret cannot be used: give every process the same WAYBILL_SECRET_KEY, or enter the secret again with `waybill account add`",
 	"stale":               "well signed, but its time is more than 300 s from the time it came: a request kept and played again, or a clock that is off; compare ingest's clock with NTP",
 
