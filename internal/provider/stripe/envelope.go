@@ -45,11 +45,8 @@ func name(body []byte) (signer, key string) {
 	var e envelope
 	_ = json.Unmarshal(body, &e) // the parser will say what is wrong with it
 	signer = "unknown"
-	switch string(e.LiveMode) {
-	case "true":
-		signer = "live"
-	case "false":
-		signer = "test"
+	if mode := e.mode(); mode != "" {
+		signer = mode
 	}
 	if key = e.about(); key == "" {
 		key = id(e.ID)
@@ -58,6 +55,23 @@ func name(body []byte) (signer, key string) {
 		key = "stripe/" + signer
 	}
 	return signer, key
+}
+
+// The modes of Stripe's objects, which never meet.
+const (
+	modeLive = "live"
+	modeTest = "test"
+)
+
+// mode returns the mode that the event names, "" if it names none.
+func (e *envelope) mode() string {
+	switch string(e.LiveMode) {
+	case "true":
+		return modeLive
+	case "false":
+		return modeTest
+	}
+	return ""
 }
 
 // about returns the id of the object that the event is about, "" if it has none.

@@ -17,6 +17,7 @@ const (
 	invalidObject       = "not_an_event"
 	invalidType         = "bad_type"
 	invalidVersion      = "bad_api_version"
+	invalidMode         = "live_by_test_secret"
 	invalidCreated      = "bad_created"
 	invalidSubscription = "bad_subscription"
 )
@@ -80,6 +81,8 @@ func billing(raw *events.Raw, e *envelope) (b events.Billing, problem string) {
 	switch {
 	case kind != snapshot && kind != thin:
 		return b, invalidObject
+	case raw.Signer == modeTest && e.mode() == modeLive:
+		return b, invalidMode
 	case len(b.Type) > maxType:
 		return b, invalidType
 	case len(b.Version) > maxVersion:
