@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"waybill/internal/events"
@@ -22,7 +23,7 @@ type envelope struct {
 	LiveMode json.RawMessage `json:"livemode"`
 	Data     json.RawMessage `json:"data"`           // snapshot events
 	Related  json.RawMessage `json:"related_object"` // thin events
-	Context  json.RawMessage `json:"context"`        // thin events: the account
+	Context  json.RawMessage `json:"context"`        // thin events: the path to the account
 }
 
 // data is what a snapshot event carries.
@@ -104,8 +105,12 @@ func text(raw json.RawMessage) string {
 const maxID = 255
 
 // id returns an id, "" for anything that is not one.
-func id(raw json.RawMessage) string {
-	s := text(raw)
+func id(raw json.RawMessage) string { return idOf(text(raw)) }
+
+// lastOf returns the last step of a path: the account in "org_1/acct_2".
+func lastOf(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
+
+func idOf(s string) string {
 	if len(s) > maxID {
 		return ""
 	}

@@ -74,7 +74,7 @@ func billing(raw *events.Raw, e *envelope) (b events.Billing, problem string) {
 		Object: e.about(), Account: id(e.Account), ReceivedAt: raw.ReceivedAt,
 	}
 	if kind == thin && b.Account == "" {
-		b.Account = id(e.Context)
+		b.Account = idOf(lastOf(text(e.Context)))
 	}
 	var err error
 	b.Created, err = created(e.Created)

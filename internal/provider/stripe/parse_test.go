@@ -34,6 +34,9 @@ func TestParse(t *testing.T) {
 			StripeID: "evt_2", Mode: "test", Type: "v2.core.account.updated", Object: "acct_9", Account: "acct_123",
 			Created: time.Date(2025, 10, 4, 15, 13, 32, 232083866, time.UTC),
 		}},
+		{"thin of an organisation's account", "test", `{"id":"evt_2","object":"v2.core.event","type":"a.b","context":"org_1/acct_2"}`, events.Billing{
+			StripeID: "evt_2", Mode: "test", Type: "a.b", Account: "acct_2",
+		}},
 		{"thin about a subscription", "test", `{"id":"evt_2","object":"v2.core.event","type":"customer.subscription.updated"}`, events.Billing{
 			StripeID: "evt_2", Mode: "test", Type: "customer.subscription.updated",
 		}},
