@@ -35,8 +35,13 @@ type data struct {
 // object is what is read of the object that an event is about.
 type object struct {
 	ID       json.RawMessage `json:"id"`
+	Object   json.RawMessage `json:"object"`
 	Customer json.RawMessage `json:"customer"`
 	Status   json.RawMessage `json:"status"`
+
+	PaymentStatus  json.RawMessage `json:"payment_status"`  // of a checkout session
+	Refunded       json.RawMessage `json:"refunded"`        // of a charge: all of it
+	AmountRefunded json.RawMessage `json:"amount_refunded"` // of a charge
 }
 
 // name returns whose request it was, live or test, and the id of the object

@@ -96,14 +96,19 @@ func billing(raw *events.Raw, e *envelope) (b events.Billing, problem string) {
 			problem = invalidCreated // it orders the subscription's events
 		}
 	}
+	if kind == snapshot && b.Subscription == nil && problem == "" {
+		if b.Payment = payment(e, b.Type); b.Payment != nil && b.Created.IsZero() {
+			b.Payment, problem = nil, invalidCreated
+		}
+	}
 	return b, problem
 }
 
 // subscription reads the state that a subscription's event carries.
-func subscription(e *envelope) (*events.SubscriptionChange, string) {
+func subscription(e *envelope) (*events.ObjectChange, string) {
 	d := member[data](e.Data)
 	o := member[object](d.Object)
-	c := &events.SubscriptionChange{
+	c := &events.ObjectChange{
 		ID: id(o.ID), Customer: idOrObject(o.Customer), Status: text(o.Status),
 		Previous: text(member[object](d.Previous).Status),
 	}
