@@ -29,6 +29,7 @@ var global = map[string]string{
 	"event_ids":         "outcomes of all events, without personal data; whose an event was is a fact about it",
 	"event_duplicates":  "receipts of repeats, without personal data",
 	"subscriptions":     "Stripe knows no organisations",
+	"billing_objects":   "Stripe knows no organisations",
 	"billing_events":    "Stripe knows no organisations",
 	"erasures":          "the audit of erasures: who asked for what, without whom it was about",
 	"erasure_addresses": "the worklist of an erasure that runs; no role reads it",

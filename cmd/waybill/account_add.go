@@ -125,6 +125,7 @@ func (c addConnectCmd) Run(s *session) error {
 type addStripeCmd struct {
 	Secret   string `name:"signing-secret-file" required:"" placeholder:"FILE" help:"File with the endpoint's signing secret (whsec_...); - for standard input."`
 	Endpoint string `default:"default" help:"A name of your own for the endpoint."`
+	Test     bool   `help:"The secret is one of test mode or of a sandbox: what it signs can never change live subscriptions."`
 }
 
 // Help gives examples.
@@ -134,7 +135,8 @@ Needs WAYBILL_SECRET_KEY, under which the secret is sealed.
 
 Example:
 
-  waybill account add stripe --signing-secret-file whsec.txt`
+  waybill account add stripe --signing-secret-file whsec.txt
+  waybill account add stripe --signing-secret-file whsec_sandbox.txt --endpoint sandbox --test`
 }
 
 // Run enters a Stripe endpoint.
@@ -143,7 +145,11 @@ func (c addStripeCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	return s.signUp(operate.Account{Provider: tenants.Stripe, Name: c.Endpoint, Secrets: []operate.Secret{{Value: secret}}})
+	signing := operate.Secret{Value: secret}
+	if c.Test {
+		signing.Algorithm = tenants.AlgorithmTestMode
+	}
+	return s.signUp(operate.Account{Provider: tenants.Stripe, Name: c.Endpoint, Secrets: []operate.Secret{signing}})
 }
 
 // signUp enters accounts together and shows what became of each.

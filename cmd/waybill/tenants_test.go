@@ -34,6 +34,7 @@ func TestEnteringAnOrganisationItsAccountAndItsSenders(t *testing.T) {
 	testkit.Golden(t, "json/account_add_twilio.json", steady(out))
 	out = s.json(nil, 0, "account", "add", "stripe", "--signing-secret-file", s.file("whsec_x"))
 	testkit.Golden(t, "json/account_add_stripe.json", steady(out))
+	s.json(nil, 0, "account", "add", "stripe", "--signing-secret-file", s.file("whsec_y"), "--endpoint", "sandbox", "--test")
 	instance := "arn:aws:connect:eu-central-1:123456789012:instance/1"
 	s.json(nil, 0, "account", "add", "sns", "--for", "connect", "--org", org, "--topic-arn", "arn:aws:sns:eu-central-1:123456789012:t", "--instance-arn", instance)
 	s.json(nil, 0, "account", "add", "connect", "--org", org, "--instance-arn", instance, "--api-key-file", s.file("key"))

@@ -380,6 +380,6 @@ func TestDocsStatuses(t *testing.T) {
 	p.table("class | meaning | codes", rows...)
 	sayEmails(t, p)
 	sayCalls(t, p)
-	saySubscriptions(p)
+	sayStripe(p)
 	p.save(t, "statuses.md")
 }

@@ -10,6 +10,7 @@ import (
 
 	"waybill/internal/billing"
 	"waybill/internal/errorcode"
+	"waybill/internal/events"
 	"waybill/internal/voice"
 )
 
@@ -60,17 +61,24 @@ func sayCalls(t *testing.T, p *page) {
 	p.say("```mermaid\n%s```", voice.RecordingDiagram())
 }
 
-// saySubscriptions adds what the page of statuses has of Stripe.
-func saySubscriptions(p *page) {
-	p.say("## Subscriptions")
-	p.say("Stripe promises no order, and its clock counts whole seconds. The merge, which is a join:")
-	p.say("1. A subscription that has ended stays ended, whatever comes. Of two ends the one of the newer second counts.\n" +
+// sayStripe adds what the page of statuses has of Stripe.
+func sayStripe(p *page) {
+	p.say("## Stripe")
+	p.say("Stripe promises no order, and its clock counts whole seconds. The merge of subscriptions, invoices, charges and checkout sessions, " +
+		"which is a join:")
+	p.say("1. What has ended stays ended, whatever comes. Of two ends the one of the newer second counts.\n" +
 		"2. While it is open, what the newest second said counts. All of that second's events are kept, as a set.\n" +
 		"3. The status is where that second ends: every event that changed the status is a step from its previous status to its own, and where " +
 		"the steps enter once more than they leave is the end. So an `updated` that comes before its `created` is no trouble.\n" +
 		"4. Where the steps leave it open (a ring, a step still missing, events that changed nothing), the status furthest along the list below " +
 		"counts, of those that may be the end. One that Stripe invented since stands before them all.")
-	p.say("%s", codes(billing.Statuses()))
+	var rows [][]string
+	for _, kind := range []string{events.ObjectSubscription, events.ObjectInvoice, events.ObjectCharge, events.ObjectCheckout} {
+		rows = append(rows, []string{code(kind), codes(billing.Statuses(kind)), codes(billing.Ends(kind))})
+	}
+	p.table("kind | statuses, from the beginning of its life | ends", rows...)
+	p.say("A charge that was given back is `refunded` or `partially_refunded`; a checkout session that is complete is named for its payment. Of thin " +
+		"events, which carry no object, and of all other types the payload is kept, and nothing is changed.")
 	p.say("```mermaid\n%s```", billing.Diagram())
 }
 

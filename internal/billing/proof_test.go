@@ -24,7 +24,7 @@ func TestProofSubscriptionJoin(t *testing.T) {
 		event("evt_6", 1, "canceled", "active"), event("evt_7", 0, "canceled", ""), event("evt_8", 1, "incomplete_expired", "incomplete"),
 	}
 	es[1].Subscription.Customer, es[5].Subscription.Customer = "", "cus_0"
-	all := []billing.Subscription{{}}
+	all := []billing.Object{{}}
 	for i := range es {
 		for j := i; j < len(es); j++ {
 			s, _ := fold(es[i], es[j])
@@ -52,8 +52,8 @@ func TestProofSubscriptionJoin(t *testing.T) {
 	t.Log(message.NewPrinter(language.English).Sprintf("billing: %d pairs, %d triples: all equal", pairs, triples))
 }
 
-func same(a, b billing.Subscription) bool {
-	return a.ID == b.ID && a.Mode == b.Mode && a.Customer == b.Customer && a.Status == b.Status &&
+func same(a, b billing.Object) bool {
+	return a.Kind == b.Kind && a.ID == b.ID && a.Mode == b.Mode && a.Customer == b.Customer && a.Status == b.Status &&
 		a.Newest.Equal(b.Newest) && a.Version == b.Version && slices.Equal(a.Latest, b.Latest)
 }
 

@@ -21,19 +21,43 @@ type Billing struct {
 	Account  string    `json:"account,omitempty"` // connected account
 	Created  time.Time `json:"created"`
 
-	Subscription *SubscriptionChange `json:"subscription,omitempty"`
+	// What it says of its object's status, if that is one of those kept: of a
+	// subscription, or of another kind. At most one is set.
+	Subscription *ObjectChange `json:"subscription,omitempty"`
+	Payment      *ObjectChange `json:"payment,omitempty"`
 
 	ReceivedAt time.Time `json:"received_at"`
 	Raw        Position  `json:"raw"`
 	Packed     []byte    `json:"-"` // the raw record itself
 }
 
-// SubscriptionChange is what a customer.subscription.* event says.
-type SubscriptionChange struct {
-	ID       string `json:"id"` // sub_...
+// The kinds of objects whose status is kept.
+const (
+	ObjectSubscription = "subscription"
+	ObjectInvoice      = "invoice"
+	ObjectCharge       = "charge"
+	ObjectCheckout     = "checkout_session"
+)
+
+// ObjectChange is what an event says of the status of the object it is about.
+type ObjectChange struct {
+	Kind     string `json:"kind,omitempty"` // of a payment; a subscription needs none
+	ID       string `json:"id"`             // sub_..., in_..., ch_..., cs_...
 	Customer string `json:"customer,omitempty"`
 	Status   string `json:"status"`
-	Previous string `json:"previous,omitempty"` // status in previous_attributes, if it changed
+	Previous string `json:"previous,omitempty"` // the status before, if this event changed it
+}
+
+// About returns the kind of object whose status the event speaks of, and what
+// it says; "" and nil for an event that speaks of none.
+func (b *Billing) About() (kind string, said *ObjectChange) {
+	switch {
+	case b.Subscription != nil:
+		return ObjectSubscription, b.Subscription
+	case b.Payment != nil:
+		return b.Payment.Kind, b.Payment
+	}
+	return "", nil
 }
 
 // Record returns the event as it stands on the billing topic.

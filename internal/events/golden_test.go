@@ -79,10 +79,18 @@ func billingEvent() events.Billing {
 	return events.Billing{
 		EventID: "stripe/live/stripe.event/evt_1", Receipt: recpt, StripeID: "evt_1", Mode: "live",
 		Type: "customer.subscription.updated", Version: "2026-10-28", Object: "sub_1", Account: "acct_1", Created: at,
-		Subscription: &events.SubscriptionChange{ID: "sub_1", Customer: "cus_1", Status: "active", Previous: "trialing"},
+		Subscription: &events.ObjectChange{ID: "sub_1", Customer: "cus_1", Status: "active", Previous: "trialing"},
 		ReceivedAt:   soon, Raw: events.Position{Topic: events.TopicRawStripe, Partition: 1, Offset: 5},
 		Packed: []byte{1, 0, 0, 0, 0},
 	}
+}
+
+// invoiceEvent is one about something that is charged for.
+func invoiceEvent() events.Billing {
+	e := billingEvent()
+	e.EventID, e.StripeID, e.Type, e.Object = "stripe/live/stripe.event/evt_2", "evt_2", "invoice.paid", "in_1"
+	e.Subscription, e.Payment = nil, &events.ObjectChange{Kind: events.ObjectInvoice, ID: "in_1", Customer: "cus_1", Status: "paid", Previous: "open"}
+	return e
 }
 
 func sendRecord() events.Send {
@@ -113,6 +121,7 @@ func campaignStatus() events.CampaignStatus {
 func TestWireForms(t *testing.T) {
 	t.Parallel()
 	raw, message, billing, send := rawEvent(), messageEvent(), billingEvent(), sendRecord()
+	invoice := invoiceEvent()
 	email, call := emailEvent(), callEvent()
 	status, campaign := messageStatus(), campaignStatus()
 	emailStatus, callStatus := status, status
@@ -148,6 +157,7 @@ func TestWireForms(t *testing.T) {
 		"email":            email.Record,
 		"call":             call.Record,
 		"billing":          billing.Record,
+		"billing_payment":  invoice.Record,
 		"send":             send.Record,
 		"send_intended":    intended.Record,
 		"status_message":   status.Record,

@@ -37,12 +37,18 @@ func TestRoundTrips(t *testing.T) {
 	})
 	t.Run("billing", func(t *testing.T) {
 		t.Parallel()
-		want := billingEvent()
-		r, err := want.Record()
-		require.NoError(t, err)
-		got, err := events.DecodeBilling(&r)
-		require.NoError(t, err)
-		require.Empty(t, cmp.Diff(want, got))
+		for kind, want := range map[string]events.Billing{events.ObjectSubscription: billingEvent(), events.ObjectInvoice: invoiceEvent(), "": {
+			EventID: "e", Receipt: "r", Packed: []byte{1},
+		}} {
+			r, err := want.Record()
+			require.NoError(t, err)
+			got, err := events.DecodeBilling(&r)
+			require.NoError(t, err)
+			require.Empty(t, cmp.Diff(want, got))
+			about, said := got.About()
+			require.Equal(t, kind, about)
+			require.Equal(t, kind == "", said == nil)
+		}
 	})
 	t.Run("send", func(t *testing.T) {
 		t.Parallel()

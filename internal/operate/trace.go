@@ -138,7 +138,7 @@ func statusEvents(resources []history.Resource, timeline []history.Event) []even
 	out := []events.Status{}
 	for i := range resources {
 		r := &resources[i]
-		if r.Kind == history.Subscription {
+		if r.Provider == events.Stripe { // nobody is told of those
 			continue
 		}
 		first := len(out)

@@ -61,11 +61,11 @@ func (s *Billing) Apply(ctx context.Context, fences []bus.Fence, batch []events.
 	return res, err
 }
 
-// subscriptionKey names a subscription: Stripe's test and live ids are apart.
-type subscriptionKey struct{ mode, id string }
+// objectKey names an object: Stripe's test and live ids are apart.
+type objectKey struct{ kind, mode, id string }
 
-type subscriptionRow struct {
-	row           billing.Subscription
+type objectRow struct {
+	row           billing.Object
 	exists, dirty bool
 }
 
@@ -73,7 +73,7 @@ func applyBilling(ctx context.Context, tx pgx.Tx, now time.Time, todo []*events.
 	if len(todo) == 0 {
 		return nil, nil
 	}
-	rows, err := lockSubscriptions(ctx, tx, todo)
+	rows, err := lockObjects(ctx, tx, todo)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func applyBilling(ctx context.Context, tx pgx.Tx, now time.Time, todo []*events.
 	}
 	for _, r := range rows {
 		if r.dirty {
-			if err := queueSubscription(b, &r.row); err != nil {
+			if err := queueObject(b, &r.row); err != nil {
 				return nil, err
 			}
 		}
@@ -101,60 +101,92 @@ func applyBilling(ctx context.Context, tx pgx.Tx, now time.Time, todo []*events.
 	return finals, tx.SendBatch(ctx, b).Close()
 }
 
-func keyOf(e *events.Billing) subscriptionKey {
-	if e.Subscription == nil {
-		return subscriptionKey{}
+func keyOf(e *events.Billing) objectKey {
+	kind, said := e.About()
+	if said == nil {
+		return objectKey{}
 	}
-	return subscriptionKey{e.Mode, e.Subscription.ID}
+	return objectKey{kind, e.Mode, said.ID}
 }
 
-const selectSubscriptions = `
-	SELECT mode, id, customer, status, newest, latest, version FROM subscriptions
+// Subscriptions have a table of their own, all else that Stripe charges for
+// another.
+const (
+	selectSubscriptions = `
+	SELECT 'subscription', mode, id, customer, status, newest, latest, version FROM subscriptions
 	WHERE (mode, id) IN (SELECT * FROM unnest($1::text[], $2::text[])) ORDER BY mode, id FOR UPDATE`
+	selectObjects = `
+	SELECT kind, mode, id, customer, status, newest, latest, version FROM billing_objects
+	WHERE (mode, kind, id) IN (SELECT * FROM unnest($1::text[], $2::text[], $3::text[])) ORDER BY mode, kind, id FOR UPDATE`
+)
 
-func lockSubscriptions(ctx context.Context, tx pgx.Tx, todo []*events.Billing) (map[subscriptionKey]*subscriptionRow, error) {
-	rows := map[subscriptionKey]*subscriptionRow{}
-	var modes, ids []string
+func lockObjects(ctx context.Context, tx pgx.Tx, todo []*events.Billing) (map[objectKey]*objectRow, error) {
+	rows := map[objectKey]*objectRow{}
+	var subscriptions, others struct{ modes, kinds, ids []string }
 	for _, e := range todo {
 		k := keyOf(e)
-		if k.id == "" || rows[k] != nil || !billing.Handled(e.Type) {
+		if k.id == "" || rows[k] != nil || !billing.Handled(k.kind, e.Type) {
 			continue
 		}
-		rows[k] = &subscriptionRow{}
-		modes, ids = append(modes, k.mode), append(ids, k.id)
-	}
-	if len(ids) == 0 {
-		return rows, nil
-	}
-	found, err := tx.Query(ctx, selectSubscriptions, modes, ids)
-	if err != nil {
-		return nil, err
-	}
-	var s billing.Subscription
-	var latest []byte
-	_, err = pgx.ForEachRow(found, []any{&s.Mode, &s.ID, &s.Customer, &s.Status, &s.Newest, &latest, &s.Version}, func() error {
-		row := s
-		row.Newest, row.Latest = s.Newest.UTC(), nil
-		if err := json.Unmarshal(latest, &row.Latest); err != nil {
-			return fmt.Errorf("reading a subscription's latest events: %w", err)
+		rows[k] = &objectRow{}
+		keys := &others
+		if k.kind == events.ObjectSubscription {
+			keys = &subscriptions
 		}
-		*rows[subscriptionKey{s.Mode, s.ID}] = subscriptionRow{row: row, exists: true}
-		return nil
-	})
-	return rows, err
+		keys.modes, keys.kinds, keys.ids = append(keys.modes, k.mode), append(keys.kinds, k.kind), append(keys.ids, k.id)
+	}
+	if len(subscriptions.ids) > 0 {
+		if err := readObjects(ctx, tx, rows, selectSubscriptions, subscriptions.modes, subscriptions.ids); err != nil {
+			return nil, err
+		}
+	}
+	if len(others.ids) > 0 {
+		return rows, readObjects(ctx, tx, rows, selectObjects, others.modes, others.kinds, others.ids)
+	}
+	return rows, nil
 }
 
-const upsertSubscription = `
+func readObjects(ctx context.Context, tx pgx.Tx, rows map[objectKey]*objectRow, query string, args ...any) error {
+	found, err := tx.Query(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	var o billing.Object
+	var latest []byte
+	_, err = pgx.ForEachRow(found, []any{&o.Kind, &o.Mode, &o.ID, &o.Customer, &o.Status, &o.Newest, &latest, &o.Version}, func() error {
+		row := o
+		row.Newest, row.Latest = o.Newest.UTC(), nil
+		if err := json.Unmarshal(latest, &row.Latest); err != nil {
+			return fmt.Errorf("reading a Stripe object's latest events: %w", err)
+		}
+		rows[objectKey{o.Kind, o.Mode, o.ID}] = &objectRow{row: row, exists: true}
+		return nil
+	})
+	return err
+}
+
+const (
+	upsertSubscription = `
 	INSERT INTO subscriptions (mode, id, customer, status, newest, latest, version) VALUES ($1, $2, $3, $4, $5, $6, $7)
 	ON CONFLICT (mode, id) DO UPDATE SET customer = excluded.customer, status = excluded.status, newest = excluded.newest,
 		latest = excluded.latest, version = excluded.version, updated_at = now()`
+	upsertObject = `
+	INSERT INTO billing_objects (mode, id, customer, status, newest, latest, version, kind) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+	ON CONFLICT (mode, kind, id) DO UPDATE SET customer = excluded.customer, status = excluded.status, newest = excluded.newest,
+		latest = excluded.latest, version = excluded.version, updated_at = now()`
+)
 
-func queueSubscription(b *pgx.Batch, s *billing.Subscription) error {
-	latest, err := json.Marshal(s.Latest)
+func queueObject(b *pgx.Batch, o *billing.Object) error {
+	latest, err := json.Marshal(o.Latest)
 	if err != nil {
-		return fmt.Errorf("encoding a subscription's latest events: %w", err)
+		return fmt.Errorf("encoding a Stripe object's latest events: %w", err)
 	}
-	b.Queue(upsertSubscription, s.Mode, s.ID, s.Customer, s.Status, s.Newest, latest, s.Version)
+	values := []any{o.Mode, o.ID, o.Customer, o.Status, o.Newest, latest, o.Version}
+	if o.Kind == events.ObjectSubscription {
+		b.Queue(upsertSubscription, values...)
+	} else {
+		b.Queue(upsertObject, append(values, o.Kind)...)
+	}
 	return nil
 }
 

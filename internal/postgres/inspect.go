@@ -209,7 +209,7 @@ func (f *finder) parts(ctx context.Context, ref rowRef, r *history.Resource) err
 	return nil
 }
 
-// billing adds Stripe's subscriptions and events: by their own id, their
+// billing adds Stripe's objects and events: by their own id, their
 // object's, or our event id.
 func (f *finder) billing(ctx context.Context) error {
 	ids := []string{f.query.ID}
@@ -223,15 +223,15 @@ func (f *finder) billing(ctx context.Context) error {
 			return err
 		}
 	}
-	subs, err := f.Subscriptions(ctx, dbq.SubscriptionsParams{Ids: ids, Most: f.most()})
+	rows, err := f.BillingObjects(ctx, dbq.BillingObjectsParams{Ids: ids, Most: f.most()})
 	if err != nil {
 		return err
 	}
-	for _, s := range subs {
-		f.found.Resources = append(f.found.Resources, subscriptionResource(s))
-		f.found.Many = f.found.Many || s.ID != ids[0]
+	for _, r := range rows {
+		f.found.Resources = append(f.found.Resources, billingResource(r))
+		f.found.Many = f.found.Many || r.ID != ids[0]
 	}
-	if len(list) == 0 && len(subs) == 0 {
+	if len(list) == 0 && len(rows) == 0 {
 		return nil
 	}
 	f.found.Events = f.found.Events[:0] // an event that stood by itself is among them

@@ -95,10 +95,10 @@ func timelineEvent(r dbq.TimelineOfRowRow) (history.Event, error) {
 	return e, nil
 }
 
-func subscriptionResource(r dbq.SubscriptionsRow) history.Resource {
+func billingResource(r dbq.BillingObjectsRow) history.Resource {
 	newest := r.Newest.UTC()
 	return history.Resource{
-		Kind: history.Subscription, ID: r.ID, ProviderID: r.ID, Status: r.Status, Provider: events.Stripe, Mode: r.Mode,
+		Kind: r.Kind, ID: r.ID, ProviderID: r.ID, Status: r.Status, Provider: events.Stripe, Mode: r.Mode,
 		Account: r.Customer, Version: r.Version, OccurredAt: &newest, ReceivedAt: r.CreatedAt.UTC(), UpdatedAt: r.UpdatedAt.UTC(),
 	}
 }

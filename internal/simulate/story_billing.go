@@ -6,35 +6,48 @@ import (
 	"waybill/internal/events"
 )
 
-// billing is a Stripe subscription's life.
+// lives are what may happen to a subscription or an invoice, each with the type
+// of event that says so. A story stops anywhere after its second status.
+var (
+	subscriptionLife = []moment{
+		{"customer.subscription.created", "incomplete"},
+		{"customer.subscription.updated", "active"},
+		{"customer.subscription.updated", "past_due"},
+		{"customer.subscription.updated", "active"},
+		{"customer.subscription.deleted", "canceled"},
+	}
+	invoiceLife = []moment{
+		{"invoice.created", "draft"}, {"invoice.finalized", "open"}, {"invoice.marked_uncollectible", "uncollectible"}, {"invoice.paid", "paid"},
+	}
+)
+
+type moment struct{ typ, status string }
+
+// billing is the life of a Stripe subscription, or of an invoice.
 func (p *playwright) billing(at time.Time) []*letter {
-	s := &subscription{id: p.id("sub_")}
+	s, life := &subscription{id: p.id("sub_")}, subscriptionLife
+	if p.chance(0.5) {
+		s, life = &subscription{id: p.id("in_")}, invoiceLife
+	}
 	p.model.subscriptions = append(p.model.subscriptions, s)
 	customer := p.id("cus_")
-	life := []string{"incomplete", "active", "past_due", "active", "canceled"}
 	life = life[:2+p.random.IntN(len(life)-1)]
 	created, previous := at.Add(-time.Hour), ""
 	var letters []*letter
-	for i, status := range life {
+	for i, now := range life {
 		e := SubscriptionEvent{
-			EventID: p.id("evt_"), Type: "customer.subscription.updated", Subscription: s.id, Customer: customer,
-			Status: status, Previous: previous, Created: created.Add(time.Duration(i) * time.Minute), // one a second decides alone
-		}
-		switch {
-		case i == 0:
-			e.Type = "customer.subscription.created"
-		case status == "canceled":
-			e.Type = "customer.subscription.deleted"
+			EventID: p.id("evt_"), Type: now.typ, Subscription: s.id, Customer: customer,
+			Status: now.status, Previous: previous, Created: created.Add(time.Duration(i) * time.Minute), // one a second decides alone
 		}
 		at = at.Add(p.within(gap))
 		r, err := p.cast.Stripe.Subscription(e, at)
 		if err != nil {
 			continue // cannot be: texts always encode
 		}
-		t := &told{id: events.NewEventID(events.Stripe, "test", events.KindStripe, e.EventID), status: status}
+		t := &told{id: events.NewEventID(events.Stripe, "test", events.KindStripe, e.EventID), status: now.status}
 		s.events = append(s.events, t)
 		letters = append(letters, &letter{told: t, request: &r, due: at})
-		previous = status
+		previous = now.status
 	}
 	if p.chance(p.weather.Reorder) {
 		p.random.Shuffle(len(letters), func(i, j int) { letters[i].due, letters[j].due = letters[j].due, letters[i].due })

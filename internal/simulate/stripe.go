@@ -7,23 +7,28 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 )
 
 // Stripe is a Stripe endpoint that is told of events.
 type Stripe struct{ Secret string }
 
-// SubscriptionEvent is what happened to a subscription.
+// SubscriptionEvent is what happened to a subscription, or to an invoice.
 type SubscriptionEvent struct {
-	EventID, Type, Subscription, Customer string
+	EventID, Type, Subscription, Customer string // Subscription is the object's id
 	Status, Previous                      string // Previous "" = the status did not change
 	Created                               time.Time
 }
 
 // Subscription returns the webhook of a subscription event, signed at a time.
 func (s Stripe) Subscription(e SubscriptionEvent, at time.Time) (Request, error) {
+	object := "subscription"
+	if strings.HasPrefix(e.Type, "invoice.") {
+		object = "invoice"
+	}
 	data := map[string]any{"object": map[string]any{
-		"id": e.Subscription, "object": "subscription", "customer": e.Customer, "status": e.Status, "livemode": false,
+		"id": e.Subscription, "object": object, "customer": e.Customer, "status": e.Status, "livemode": false,
 	}}
 	if e.Previous != "" {
 		data["previous_attributes"] = map[string]any{"status": e.Previous}

@@ -25,6 +25,7 @@ const (
 	AlgorithmAPIKey   = "api_key"      // an EventBridge API destination's key
 	AlgorithmFirehose = "firehose_key" // a Firehose access key
 	AlgorithmInstance = "instance_arn" // not a secret: whose events an SNS topic carries
+	AlgorithmTestMode = "test_mode"    // a Stripe signing secret that cannot speak of live objects
 )
 
 // Account is a party whose signature is accepted. Its JSON names are promises;

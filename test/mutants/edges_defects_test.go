@@ -35,6 +35,13 @@ var edges = []defect{
 		tests: append(by("internal/provider/twilio", "TestSuite"), by("internal/ingest", "TestBadInputs/10_empty_secret")...),
 	},
 	{
+		name: "a Stripe secret of test mode speaks of live objects",
+		harm: "whoever has seen a developer's secret cancels a customer's subscription",
+		file: "internal/provider/stripe/stripe.go",
+		text: "signer = modeTest // whatever", wrong: "_ = modeTest // whatever",
+		tests: by("internal/provider/stripe", "TestTestModeSecret"),
+	},
+	{
 		name: "a Stripe signature from the future verifies",
 		harm: "a stolen request can be kept and used later",
 		file: "internal/provider/stripe/stripe.go",

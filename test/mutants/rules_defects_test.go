@@ -57,16 +57,23 @@ var rules = []defect{
 	{
 		name: "of one second the last subscription event wins",
 		harm: "a customer who has paid is shown as unpaid, or the reverse",
-		file: "internal/billing/subscription.go",
-		text: "newer.Status = derive(newer.Latest)", wrong: "newer.Status = b.Status",
+		file: "internal/billing/object.go",
+		text: "newer.Status = derive(kinds[newer.Kind].life, newer.Latest)", wrong: "newer.Status = b.Status",
 		tests: by("internal/billing", "TestRegressionUpdatedArrivesBeforeCreatedOfTheSameSecond", "TestRegressionThreeUpdatesOfOneSecondInEveryOrder"),
 	},
 	{
 		name: "an update revives a canceled subscription",
 		harm: "a customer who has left is shown as subscribed",
-		file: "internal/billing/subscription.go",
+		file: "internal/billing/object.go",
 		text: "\t\treturn 2\n", wrong: "\t\treturn 1\n",
 		tests: by("internal/billing", "TestRegressionDeletedArrivesBeforeUpdated"),
+	},
+	{
+		name: "every Stripe object ends as charges do",
+		harm: "a late failed payment reopens an invoice that was paid",
+		file: "internal/billing/kind.go",
+		text: "slices.Contains(kinds[kind].ends, status)", wrong: `slices.Contains(kinds["charge"].ends, status)`,
+		tests: by("internal/billing", "TestPaymentsInEveryOrder"),
 	},
 	{
 		name: "event ids without the signer",

@@ -76,6 +76,64 @@ func (q *Queries) BillingEvents(ctx context.Context, arg BillingEventsParams) ([
 	return items, nil
 }
 
+const billingObjects = `-- name: BillingObjects :many
+SELECT 'subscription'::text AS kind, s.mode, s.id, s.customer, s.status, s.newest, s.version, s.created_at, s.updated_at FROM subscriptions s
+WHERE s.id = ANY($2::text[]) OR s.customer = ANY($2::text[])
+UNION ALL
+SELECT o.kind, o.mode, o.id, o.customer, o.status, o.newest, o.version, o.created_at, o.updated_at FROM billing_objects o
+WHERE o.id = ANY($2::text[]) OR o.customer = ANY($2::text[])
+ORDER BY newest DESC, id LIMIT $1
+`
+
+type BillingObjectsParams struct {
+	Most int32
+	Ids  []string
+}
+
+type BillingObjectsRow struct {
+	Kind      string
+	Mode      string
+	ID        string
+	Customer  string
+	Status    string
+	Newest    time.Time
+	Version   int64
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// BillingObjects finds Stripe's subscriptions, invoices, charges and checkout
+// sessions by their id or their customer's.
+func (q *Queries) BillingObjects(ctx context.Context, arg BillingObjectsParams) ([]BillingObjectsRow, error) {
+	rows, err := q.db.Query(ctx, billingObjects, arg.Most, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []BillingObjectsRow
+	for rows.Next() {
+		var i BillingObjectsRow
+		if err := rows.Scan(
+			&i.Kind,
+			&i.Mode,
+			&i.ID,
+			&i.Customer,
+			&i.Status,
+			&i.Newest,
+			&i.Version,
+			&i.CreatedAt,
+			&i.UpdatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const campaignCounters = `-- name: CampaignCounters :many
 SELECT status, sum(messages)::bigint AS messages, sum(reached)::bigint AS reached FROM campaign_counters
 WHERE org_id = $1 AND campaign_id = $2
@@ -637,58 +695,6 @@ func (q *Queries) RowsByProviderID(ctx context.Context, arg RowsByProviderIDPara
 	for rows.Next() {
 		var i RowsByProviderIDRow
 		if err := rows.Scan(&i.Kind, &i.OrgID, &i.ID); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const subscriptions = `-- name: Subscriptions :many
-SELECT mode, id, customer, status, newest, version, created_at, updated_at FROM subscriptions
-WHERE id = ANY($1::text[]) OR customer = ANY($1::text[])
-ORDER BY newest DESC, id LIMIT $2
-`
-
-type SubscriptionsParams struct {
-	Ids  []string
-	Most int32
-}
-
-type SubscriptionsRow struct {
-	Mode      string
-	ID        string
-	Customer  string
-	Status    string
-	Newest    time.Time
-	Version   int64
-	CreatedAt time.Time
-	UpdatedAt time.Time
-}
-
-// Subscriptions finds Stripe's subscriptions by their id or their customer's.
-func (q *Queries) Subscriptions(ctx context.Context, arg SubscriptionsParams) ([]SubscriptionsRow, error) {
-	rows, err := q.db.Query(ctx, subscriptions, arg.Ids, arg.Most)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []SubscriptionsRow
-	for rows.Next() {
-		var i SubscriptionsRow
-		if err := rows.Scan(
-			&i.Mode,
-			&i.ID,
-			&i.Customer,
-			&i.Status,
-			&i.Newest,
-			&i.Version,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -61,10 +61,14 @@ SELECT event_id, receipt_id, org_id, outcome, applied_at FROM event_ids WHERE ev
 -- RowOfEvent returns the row that an event of the timeline is about.
 SELECT resource, row_id FROM events WHERE org_id = @org_id AND event_id = @event_id AND applied_at = @applied_at;
 
--- name: Subscriptions :many
--- Subscriptions finds Stripe's subscriptions by their id or their customer's.
-SELECT mode, id, customer, status, newest, version, created_at, updated_at FROM subscriptions
-WHERE id = ANY(@ids::text[]) OR customer = ANY(@ids::text[])
+-- name: BillingObjects :many
+-- BillingObjects finds Stripe's subscriptions, invoices, charges and checkout
+-- sessions by their id or their customer's.
+SELECT 'subscription'::text AS kind, s.mode, s.id, s.customer, s.status, s.newest, s.version, s.created_at, s.updated_at FROM subscriptions s
+WHERE s.id = ANY(@ids::text[]) OR s.customer = ANY(@ids::text[])
+UNION ALL
+SELECT o.kind, o.mode, o.id, o.customer, o.status, o.newest, o.version, o.created_at, o.updated_at FROM billing_objects o
+WHERE o.id = ANY(@ids::text[]) OR o.customer = ANY(@ids::text[])
 ORDER BY newest DESC, id LIMIT @most;
 
 -- name: BillingEvents :many

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 
 	"waybill/internal/events"
@@ -22,7 +23,7 @@ type envelope struct {
 	LiveMode json.RawMessage `json:"livemode"`
 	Data     json.RawMessage `json:"data"`           // snapshot events
 	Related  json.RawMessage `json:"related_object"` // thin events
-	Context  json.RawMessage `json:"context"`        // thin events: the account
+	Context  json.RawMessage `json:"context"`        // thin events: the path to the account
 }
 
 // data is what a snapshot event carries.
@@ -34,8 +35,13 @@ type data struct {
 // object is what is read of the object that an event is about.
 type object struct {
 	ID       json.RawMessage `json:"id"`
+	Object   json.RawMessage `json:"object"`
 	Customer json.RawMessage `json:"customer"`
 	Status   json.RawMessage `json:"status"`
+
+	PaymentStatus  json.RawMessage `json:"payment_status"`  // of a checkout session
+	Refunded       json.RawMessage `json:"refunded"`        // of a charge: all of it
+	AmountRefunded json.RawMessage `json:"amount_refunded"` // of a charge
 }
 
 // name returns whose request it was, live or test, and the id of the object
@@ -45,11 +51,8 @@ func name(body []byte) (signer, key string) {
 	var e envelope
 	_ = json.Unmarshal(body, &e) // the parser will say what is wrong with it
 	signer = "unknown"
-	switch string(e.LiveMode) {
-	case "true":
-		signer = "live"
-	case "false":
-		signer = "test"
+	if mode := e.mode(); mode != "" {
+		signer = mode
 	}
 	if key = e.about(); key == "" {
 		key = id(e.ID)
@@ -58,6 +61,23 @@ func name(body []byte) (signer, key string) {
 		key = "stripe/" + signer
 	}
 	return signer, key
+}
+
+// The modes of Stripe's objects, which never meet.
+const (
+	modeLive = "live"
+	modeTest = "test"
+)
+
+// mode returns the mode that the event names, "" if it names none.
+func (e *envelope) mode() string {
+	switch string(e.LiveMode) {
+	case "true":
+		return modeLive
+	case "false":
+		return modeTest
+	}
+	return ""
 }
 
 // about returns the id of the object that the event is about, "" if it has none.
@@ -90,8 +110,12 @@ func text(raw json.RawMessage) string {
 const maxID = 255
 
 // id returns an id, "" for anything that is not one.
-func id(raw json.RawMessage) string {
-	s := text(raw)
+func id(raw json.RawMessage) string { return idOf(text(raw)) }
+
+// lastOf returns the last step of a path: the account in "org_1/acct_2".
+func lastOf(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
+
+func idOf(s string) string {
 	if len(s) > maxID {
 		return ""
 	}

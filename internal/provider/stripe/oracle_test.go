@@ -13,15 +13,8 @@ import (
 	"waybill/internal/provider/stripe"
 )
 
-// Stripe's own Go library is the oracle, save for what it is known to do
-// otherwise (v85.0.0), which the generators below never make:
-//
-//   - a time in the future: it accepts any;
-//   - upper-case hexadecimal: it accepts it, Stripe's other libraries refuse;
-//   - t more than once: the last one counts; t with a sign or leading zeros: it
-//     signs the number, not the text;
-//   - any number of values, and headers of any length;
-//   - an empty secret: it accepts what was signed with one.
+// Stripe's own Go library is the oracle of the signature, save for its known
+// defects, which the generators below never make: see [TestStripeGoDefects].
 //
 // It reads the wall clock, so times stay away from the edge of the tolerance;
 // the edge itself has its own test.

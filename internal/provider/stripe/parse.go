@@ -17,6 +17,7 @@ const (
 	invalidObject       = "not_an_event"
 	invalidType         = "bad_type"
 	invalidVersion      = "bad_api_version"
+	invalidMode         = "live_by_test_secret"
 	invalidCreated      = "bad_created"
 	invalidSubscription = "bad_subscription"
 )
@@ -73,13 +74,15 @@ func billing(raw *events.Raw, e *envelope) (b events.Billing, problem string) {
 		Object: e.about(), Account: id(e.Account), ReceivedAt: raw.ReceivedAt,
 	}
 	if kind == thin && b.Account == "" {
-		b.Account = id(e.Context)
+		b.Account = idOf(lastOf(text(e.Context)))
 	}
 	var err error
 	b.Created, err = created(e.Created)
 	switch {
 	case kind != snapshot && kind != thin:
 		return b, invalidObject
+	case raw.Signer == modeTest && e.mode() == modeLive:
+		return b, invalidMode
 	case len(b.Type) > maxType:
 		return b, invalidType
 	case len(b.Version) > maxVersion:
@@ -93,14 +96,19 @@ func billing(raw *events.Raw, e *envelope) (b events.Billing, problem string) {
 			problem = invalidCreated // it orders the subscription's events
 		}
 	}
+	if kind == snapshot && b.Subscription == nil && problem == "" {
+		if b.Payment = payment(e, b.Type); b.Payment != nil && b.Created.IsZero() {
+			b.Payment, problem = nil, invalidCreated
+		}
+	}
 	return b, problem
 }
 
 // subscription reads the state that a subscription's event carries.
-func subscription(e *envelope) (*events.SubscriptionChange, string) {
+func subscription(e *envelope) (*events.ObjectChange, string) {
 	d := member[data](e.Data)
 	o := member[object](d.Object)
-	c := &events.SubscriptionChange{
+	c := &events.ObjectChange{
 		ID: id(o.ID), Customer: idOrObject(o.Customer), Status: text(o.Status),
 		Previous: text(member[object](d.Previous).Status),
 	}

@@ -14,6 +14,7 @@ import (
 	"waybill/internal/provider"
 	"waybill/internal/provider/providertest"
 	"waybill/internal/provider/stripe"
+	"waybill/internal/tenants"
 )
 
 // The numbers are those of the table of bad inputs.
@@ -118,6 +119,51 @@ func TestWhoMaySign(t *testing.T) {
 			}
 			require.Equal(t, c.reason, fault.ReasonOf(err))
 			require.Equal(t, c.class, fault.ClassOf(err))
+		})
+	}
+}
+
+// A secret of test mode cannot speak of live objects; every other one says what
+// its body says. The secret, not the endpoint, is of a mode.
+func TestTestModeSecret(t *testing.T) {
+	t.Parallel()
+	signers := registered()
+	one := signers.Known[endpoint]
+	one.Secrets = append(one.Secrets, provider.Secret{Algorithm: tenants.AlgorithmTestMode, Value: []byte("whsec_desk")})
+	signers.Known[endpoint] = one
+	both := registered()
+	both.Known["again"] = provider.Signer{Name: "again", Secrets: []provider.Secret{{Algorithm: tenants.AlgorithmTestMode, Value: []byte(secret)}}}
+	event := func(livemode string) string {
+		return strings.Replace(subscriptionUpdated, `"livemode":true`, `"livemode":`+livemode, 1)
+	}
+	cases := []struct {
+		name           string
+		signers        provider.Signers
+		with, body     string
+		signer, reason string
+	}{
+		{"live", signers, secret, event("true"), "live", ""},
+		{"test event of a live endpoint", signers, secret, event("false"), "test", ""},
+		{"test", signers, "whsec_desk", event("false"), "test", ""},
+		{"test that claims to be live", signers, "whsec_desk", event("true"), "test", "live_by_test_secret"},
+		{"test that says nothing", signers, "whsec_desk", event("null"), "test", ""},
+		{"test that is damaged", signers, "whsec_desk", "hello", "test", "undecodable"},
+		{"registered both ways", both, secret, event("true"), "test", "live_by_test_secret"},
+	}
+	s := stripe.New(stripe.Tolerance)
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			v, err := s.Verify(t.Context(), request(header(c.with, received, c.body), c.body), c.signers)
+			require.NoError(t, err)
+			require.Equal(t, c.signer, v.Signer)
+			p, err := s.Parse(rawOf(v.Signer, c.body))
+			if c.reason == "" {
+				require.NoError(t, err)
+			} else {
+				require.Equal(t, c.reason, fault.ReasonOf(err))
+			}
+			require.False(t, strings.HasPrefix(string(p.EventID), "stripe/live/") && c.signer == "test", "the id is not one of live")
 		})
 	}
 }

@@ -22,14 +22,14 @@ func event(id string, second int, status, previous string) *events.Billing {
 	return &events.Billing{
 		StripeID: id, Mode: "live", Type: "customer.subscription.updated", Object: "sub_1",
 		Created: noon.Add(time.Duration(second) * time.Second),
-		Subscription: &events.SubscriptionChange{
+		Subscription: &events.ObjectChange{
 			ID: "sub_1", Customer: "cus_1", Status: status, Previous: previous,
 		},
 	}
 }
 
-func fold(es ...*events.Billing) (billing.Subscription, []billing.Step) {
-	var s billing.Subscription
+func fold(es ...*events.Billing) (billing.Object, []billing.Step) {
+	var s billing.Object
 	steps := make([]billing.Step, len(es))
 	exists := false
 	for i, e := range es {
@@ -55,9 +55,9 @@ func TestFirstEventMakesTheRow(t *testing.T) {
 	t.Parallel()
 	e := event("evt_1", 0, "incomplete", "")
 	e.Created = noon.Add(300 * time.Millisecond)
-	s, step := billing.Fold(billing.Subscription{Version: 7, Status: "not looked at"}, false, e)
-	require.Empty(t, cmp.Diff(billing.Subscription{
-		ID: "sub_1", Mode: "live", Customer: "cus_1", Status: "incomplete", Newest: noon,
+	s, step := billing.Fold(billing.Object{Version: 7, Status: "not looked at"}, false, e)
+	require.Empty(t, cmp.Diff(billing.Object{
+		Kind: "subscription", ID: "sub_1", Mode: "live", Customer: "cus_1", Status: "incomplete", Newest: noon,
 		Latest: []billing.Seen{{StripeID: "evt_1", Status: "incomplete"}}, Version: 1,
 	}, s))
 	require.Equal(t, billing.Step{Outcome: events.Applied, Transition: true, Version: 1, Status: "incomplete"}, step)
@@ -101,11 +101,11 @@ func TestRegressionASubscriptionUpdatedBeforeCreated(t *testing.T) {
 func TestDiagram(t *testing.T) {
 	t.Parallel()
 	testkit.Golden(t, "life.mmd", []byte(billing.Diagram()))
-	for _, status := range billing.Statuses() {
+	for _, status := range billing.Statuses(events.ObjectSubscription) {
 		require.Contains(t, billing.Diagram(), " "+status+"\n")
 	}
-	billing.Statuses()[0] = "changed"
-	require.Equal(t, "incomplete", billing.Statuses()[0], "the list is not the caller's")
+	billing.Statuses(events.ObjectSubscription)[0] = "changed"
+	require.Equal(t, "incomplete", billing.Statuses(events.ObjectSubscription)[0], "the list is not the caller's")
 }
 
 func TestRegressionThreeUpdatesOfOneSecondInEveryOrder(t *testing.T) {
@@ -189,10 +189,18 @@ func TestHandled(t *testing.T) {
 	for _, typ := range []string{
 		"created", "updated", "deleted", "paused", "resumed", "trial_will_end", "pending_update_applied", "pending_update_expired",
 	} {
-		require.True(t, billing.Handled("customer.subscription."+typ), typ)
+		require.True(t, billing.Handled(events.ObjectSubscription, "customer.subscription."+typ), typ)
 	}
 	for _, typ := range []string{"", "customer.updated", "invoice.paid", "customer.subscription", "customer.subscription.invented"} {
-		require.False(t, billing.Handled(typ), typ)
+		require.False(t, billing.Handled(events.ObjectSubscription, typ), typ)
+	}
+	require.True(t, billing.Handled(events.ObjectInvoice, "invoice.paid"))
+	require.True(t, billing.Handled(events.ObjectCharge, "charge.refunded"))
+	require.True(t, billing.Handled(events.ObjectCheckout, "checkout.session.expired"))
+	for _, typ := range []string{"invoice.upcoming", "invoice.invented", "charge.dispute.created", "charge.refund.updated", "customer.subscription.created"} {
+		for _, kind := range []string{"", "dispute", events.ObjectInvoice, events.ObjectCharge, events.ObjectCheckout} {
+			require.False(t, billing.Handled(kind, typ), typ)
+		}
 	}
 }
 
@@ -246,8 +254,8 @@ func TestAnyOrderAndRepetitionEndsInTheSameRow(t *testing.T) {
 				version++
 			}
 			require.Equal(t, version, s.Version)
-			require.False(t, ended && !billing.Ended(s.Status), "an end is final")
-			status, ended = s.Status, billing.Ended(s.Status)
+			require.False(t, ended && !billing.Ended(events.ObjectSubscription, s.Status), "an end is final")
+			status, ended = s.Status, billing.Ended(events.ObjectSubscription, s.Status)
 		}
 		require.Equal(t, version, got.Version)
 		got.Version = want.Version
@@ -265,9 +273,9 @@ func TestAnUnknownVersionIsIgnored(t *testing.T) {
 		require.Equal(t, known, billing.Known(version, at), version)
 		e := events.Billing{
 			StripeID: "evt_1", Type: "customer.subscription.created", Mode: "test", Version: version, Created: at, ReceivedAt: at,
-			Subscription: &events.SubscriptionChange{ID: "sub_1", Status: "active"},
+			Subscription: &events.ObjectChange{ID: "sub_1", Status: "active"},
 		}
-		_, step := billing.Fold(billing.Subscription{}, false, &e)
+		_, step := billing.Fold(billing.Object{}, false, &e)
 		require.Equal(t, known, step.Outcome == events.Applied, version)
 	}
 }

@@ -9,9 +9,11 @@ import (
 	"waybill/internal/events"
 )
 
-// Subscription is the row of one Stripe subscription.
-type Subscription struct {
-	ID       string // sub_...
+// Object is the row of one Stripe object: a subscription, an invoice, a charge
+// or a checkout session.
+type Object struct {
+	Kind     string // [events.ObjectSubscription] ...
+	ID       string // sub_..., in_..., ch_..., cs_...
 	Mode     string // live or test
 	Customer string // cus_...
 
@@ -36,22 +38,6 @@ type Step struct {
 	Status     string         // the row's, after the event
 }
 
-// carriers are the types of events whose object is a subscription.
-var carriers = map[string]bool{
-	"customer.subscription.created":                true,
-	"customer.subscription.updated":                true,
-	"customer.subscription.deleted":                true,
-	"customer.subscription.paused":                 true,
-	"customer.subscription.resumed":                true,
-	"customer.subscription.trial_will_end":         true,
-	"customer.subscription.pending_update_applied": true,
-	"customer.subscription.pending_update_expired": true,
-}
-
-// Handled tells whether events of that type are folded into a subscription.
-// All others are ignored: their raw record is kept.
-func Handled(typ string) bool { return carriers[typ] }
-
 // Known tells whether an API version can be Stripe's: a date, with or without
 // the name of its release, that does not lie after the event was received. An
 // event before versions were recorded has none. What a later or malformed
@@ -65,47 +51,49 @@ func Known(version string, received time.Time) bool {
 	return err == nil && (!named || name != "") && !day.After(received.Add(24*time.Hour))
 }
 
-// Fold applies one event to its subscription's row and returns the row as it is
+// Fold applies one event to its object's row and returns the row as it is
 // afterwards; neither argument is modified. If the row does not exist yet, the
 // given one is not looked at. The caller has checked that the event belongs to
-// this row: same mode and subscription.
-func Fold(sub Subscription, exists bool, e *events.Billing) (Subscription, Step) {
+// this row: same mode, kind and id.
+func Fold(row Object, exists bool, e *events.Billing) (Object, Step) {
 	if !exists {
-		sub = Subscription{}
+		row = Object{}
 	}
-	said := e.Subscription
-	if !Handled(e.Type) || !Known(e.Version, e.ReceivedAt) || said == nil || said.Status == "" {
-		return sub, Step{Outcome: events.Ignored, Version: sub.Version, Status: sub.Status}
+	kind, said := e.About()
+	if !Handled(kind, e.Type) || !Known(e.Version, e.ReceivedAt) || said.Status == "" {
+		return row, Step{Outcome: events.Ignored, Version: row.Version, Status: row.Status}
 	}
-	after := Join(sub, Subscription{
-		ID: said.ID, Mode: e.Mode, Customer: said.Customer,
+	after := Join(row, Object{
+		Kind: kind, ID: said.ID, Mode: e.Mode, Customer: said.Customer,
 		Status: said.Status, Newest: e.Created.UTC().Truncate(time.Second),
 		Latest: []Seen{{StripeID: e.StripeID, Status: said.Status, Previous: said.Previous}},
 	})
-	step := Step{Outcome: events.Stale, Transition: !exists || after.Status != sub.Status}
+	step := Step{Outcome: events.Stale, Transition: !exists || after.Status != row.Status}
 	if step.Transition {
 		after.Version++
 	}
-	if step.Transition || !after.same(&sub) {
+	if step.Transition || !after.same(&row) {
 		step.Outcome = events.Applied
 	}
 	step.Version, step.Status = after.Version, after.Status
 	return after, step
 }
 
-// Join merges what two rows of one subscription know; the zero row knows
+// Join merges what two rows of one object know; the zero row knows
 // nothing. Of a row that has ended and one that has not, the ended one is kept;
 // else that of the newer second; of the same second both, as the union of their
 // sets. Texts that differ (they should not) give the smallest. The version is
 // the greater one and no part of the law.
-func Join(a, b Subscription) Subscription {
+func Join(a, b Object) Object {
+	a.Kind = smallest(a.Kind, b.Kind)
+	b.Kind = a.Kind
 	newer := a
 	switch c := compareAge(&a, &b); {
 	case c < 0:
 		newer = b
 	case c == 0:
 		newer.Latest = union(a.Latest, b.Latest)
-		newer.Status = derive(newer.Latest)
+		newer.Status = derive(kinds[newer.Kind].life, newer.Latest)
 	}
 	newer.ID = smallest(a.ID, b.ID)
 	newer.Mode = smallest(a.Mode, b.Mode)
@@ -116,12 +104,12 @@ func Join(a, b Subscription) Subscription {
 
 // compareAge orders rows by what absorbs what. Equal ones have the same second
 // and are both ended or both not, so a set never mixes the two.
-func compareAge(a, b *Subscription) int {
-	age := func(s *Subscription) int {
+func compareAge(a, b *Object) int {
+	age := func(s *Object) int {
 		switch {
 		case len(s.Latest) == 0:
 			return 0
-		case !Ended(s.Status):
+		case !Ended(s.Kind, s.Status):
 			return 1
 		}
 		return 2
@@ -129,8 +117,8 @@ func compareAge(a, b *Subscription) int {
 	return cmp.Or(cmp.Compare(age(a), age(b)), a.Newest.Compare(b.Newest))
 }
 
-func (s *Subscription) same(o *Subscription) bool {
-	return s.ID == o.ID && s.Mode == o.Mode && s.Customer == o.Customer &&
+func (s *Object) same(o *Object) bool {
+	return s.Kind == o.Kind && s.ID == o.ID && s.Mode == o.Mode && s.Customer == o.Customer &&
 		s.Status == o.Status && s.Newest.Equal(o.Newest) && slices.Equal(s.Latest, o.Latest)
 }
 
