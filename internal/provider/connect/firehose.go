@@ -174,7 +174,7 @@ func (d *delivery) requestID() error {
 	if err := d.json.Decode(&id); err != nil {
 		return err
 	}
-	if d.seen.id || !isToken(id, maxID) {
+	if d.seen.id || !isToken(id) {
 		return errMalformed
 	}
 	d.seen.id, d.RequestID = true, id

@@ -14,8 +14,7 @@ import (
 
 // Bounds of what goes on to the domain topics and the database, in bytes.
 const (
-	maxID       = 64   // of an event or contact: UUIDs
-	maxEnum     = 64   // of an enum or of the last part of an ARN
+	maxToken    = 64   // of an id or an enum
 	maxAddress  = 320  // of an endpoint: it becomes an index key
 	maxLocation = 1152 // of a bucket, a slash and a key: S3 allows 63 and 1024
 )
@@ -42,7 +41,7 @@ func (r *reader) check(ok bool, reason string) bool {
 
 // id returns s if it is an id, or else notes the reason.
 func (r *reader) id(s, reason string) string {
-	if !r.check(isToken(s, maxID), reason) {
+	if !r.check(isToken(s), reason) {
 		return ""
 	}
 	return s
@@ -85,8 +84,8 @@ func (r *reader) instance(signer string, named ...string) {
 func lastPart(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
 
 // notYet is the time by which Amazon Connect says that something did not happen
-// yet, and everything before.
-var notYet = time.UnixMilli(1)
+// yet, in unix milliseconds.
+const notYet = 1
 
 // timeOf reads a time. Absent, and not yet, is nil; false is none.
 func timeOf(s string) (*time.Time, bool) {
@@ -100,7 +99,7 @@ func timeOf(s string) (*time.Time, bool) {
 	if t = t.UTC(); t.Year() > 9999 { // could not be written again
 		return nil, false
 	}
-	if !t.After(notYet) {
+	if t.UnixMilli() <= notYet {
 		return nil, true
 	}
 	return &t, true
@@ -108,21 +107,22 @@ func timeOf(s string) (*time.Time, bool) {
 
 // enum returns an enum in upper case, "" for anything that is none.
 func enum(s string) string {
-	if !isToken(s, maxEnum) {
+	if !isToken(s) {
 		return ""
 	}
 	return strings.ToUpper(s)
 }
 
-// isToken tells whether s is 1 to limit letters, digits, hyphens and underscores.
-func isToken(s string, limit int) bool {
+// isToken tells whether s is 1 to maxToken letters, digits, hyphens and
+// underscores: an id, the last part of an ARN, an enum.
+func isToken(s string) bool {
 	for i := range len(s) {
 		c := s[i]
 		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_' {
 			return false
 		}
 	}
-	return len(s) > 0 && len(s) <= limit
+	return len(s) > 0 && len(s) <= maxToken
 }
 
 // contact is what events and records say of their contact alike.
@@ -180,7 +180,7 @@ func (c *contact) evidence(raw *events.Raw) tenantmap.Evidence {
 // the first of its chain; "" if it is the first itself.
 func (c *contact) parent() string {
 	for _, id := range []string{c.previous, c.initial} {
-		if id != c.id && isToken(id, maxID) {
+		if id != c.id && isToken(id) {
 			return id
 		}
 	}

@@ -56,7 +56,7 @@ func (t *told) value(name, value string) {
 
 // id adds an id, if it is one.
 func (t *told) id(name, id string) {
-	if isToken(id, maxID) {
+	if isToken(id) {
 		t.value(name, id)
 	}
 }
