@@ -1,0 +1,83 @@
+package connect
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+
+	"waybill/internal/fault"
+	"waybill/internal/provider"
+	"waybill/internal/tenants"
+)
+
+// The headers that keys arrive in.
+const (
+	HeaderAPIKey      = "X-Waybill-Api-Key"         // an EventBridge API destination's
+	HeaderFirehoseKey = "X-Amz-Firehose-Access-Key" // Firehose's
+)
+
+// algorithms are what the keys of a header are registered as.
+var algorithms = map[string]string{
+	HeaderAPIKey:      tenants.AlgorithmAPIKey,
+	HeaderFirehoseKey: tenants.AlgorithmFirehose,
+}
+
+// Reasons for which a key is refused.
+const (
+	reasonMissingKey = "missing_key" // absent, empty, twice, or longer than any
+	reasonBadKey     = "bad_key"     // nobody's
+	reasonUnsureKey  = "unsure_key"  // it may be somebody's
+	reasonEmptyKey   = "empty_key"   // nobody's, but somebody has a key that is empty: an operator must act
+)
+
+// KeyReasons returns the closed set of reasons of [Holder].
+func KeyReasons() []string {
+	return []string{reasonMissingKey, reasonBadKey, reasonUnsureKey, reasonEmptyKey}
+}
+
+// maxKey is the longest key that Firehose sends, in bytes.
+const maxKey = 4096
+
+// Holder returns the instance whose key a request presents in one of the two
+// headers, among the signers of a snapshot. Every key that is registered for
+// the header is compared, in constant time and by its SHA-256, so that neither
+// its bytes nor its length nor its place show. An empty one opens nothing.
+// Where the snapshot may lack a signer an unknown key is an error of class
+// Unavailable.
+//
+// Two instances that share a key have none: the one cannot be told from the
+// other.
+func Holder(h http.Header, header string, signers []provider.Signer, k provider.Knowledge) (string, error) {
+	given := h.Values(header)
+	if len(given) != 1 || given[0] == "" || len(given[0]) > maxKey {
+		return "", fault.New(fault.Unverified, reasonMissingKey)
+	}
+	want := sha256.Sum256([]byte(given[0]))
+	holder, holders, empty := "", 0, false
+	for _, s := range signers {
+		found := 0
+		for _, secret := range s.Secrets {
+			if secret.Algorithm != algorithms[header] {
+				continue
+			}
+			if len(secret.Value) == 0 {
+				empty = true
+				continue
+			}
+			sum := sha256.Sum256(secret.Value)
+			found |= subtle.ConstantTimeCompare(sum[:], want[:])
+		}
+		if found == 1 {
+			holder, holders = s.Name, holders+1
+		}
+	}
+	switch {
+	case holders == 1 && holder != "":
+		return holder, nil
+	case empty:
+		return "", fault.New(fault.Unavailable, reasonEmptyKey)
+	case k == provider.Unsure:
+		return "", fault.New(fault.Unavailable, reasonUnsureKey)
+	}
+	return "", fault.New(fault.Unverified, reasonBadKey)
+}
