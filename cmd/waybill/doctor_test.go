@@ -82,7 +82,7 @@ func TestDoctorFindsNothingWrongWithASoundSetUp(t *testing.T) {
 	r := s.run("doctor", "--profile", "embedded")
 	require.Zero(t, r.status, r.out+r.errOut)
 	testkit.Golden(t, "doctor/sound.txt", timeless(r.out))
-	testkit.Golden(t, "json/doctor.json", timeless(string(s.json(nil, 0, "doctor", "--profile", "embedded"))))
+	testkit.Golden(t, "json/doctor.json", timeless(s.json(nil, 0, "doctor", "--profile", "embedded")))
 	for name, state := range s.checkUp(0, "--profile", "embedded") {
 		require.Equal(t, operate.CheckOK, state, name)
 	}

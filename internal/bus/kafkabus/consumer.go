@@ -51,7 +51,9 @@ type consumer struct {
 	turns  *turns
 	log    *slog.Logger
 
-	pollers sync.Map // broker id -> *poller
+	pollers sync.Map        // broker id -> *poller
+	polling context.Context // of their requests, which end before Run returns
+	polls   sync.WaitGroup
 }
 
 // Run implements [bus.Consumer]. It waits for its topics to exist and for the
@@ -69,6 +71,10 @@ func (k *consumer) Run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("joining group %s: %w", k.opts.Group, err)
 	}
+	var stopPolling context.CancelFunc
+	k.polling, stopPolling = context.WithCancel(k.client.ctx)
+	defer k.polls.Wait()
+	defer stopPolling()
 	var members sync.WaitGroup // everything that a generation started
 	defer members.Wait()
 	defer func() {

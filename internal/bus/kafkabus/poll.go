@@ -72,10 +72,10 @@ func (k *consumer) poll(ctx context.Context, tp topicPartition, offset int64) (f
 func (k *consumer) ask(a *ask) {
 	leader, ok := k.client.leaders().of[a.topicPartition]
 	if !ok {
-		go func() { // it finds the leader, or tells what is wrong
+		k.polls.Go(func() { // it finds the leader, or tells what is wrong
 			f, err := k.client.fetch(a.ctx, a.topicPartition, a.offset, fetchNext)
 			a.answer <- polled{f, err}
-		}()
+		})
 		return
 	}
 	p, ok := k.pollers.Load(leader)
@@ -94,11 +94,16 @@ func (p *poller) offer(a *ask) {
 		return
 	}
 	p.gathering = true
-	if wait := pollPace - time.Since(p.last); wait > 0 {
-		time.AfterFunc(wait, p.request)
-		return
-	}
-	go p.request()
+	wait := pollPace - time.Since(p.last)
+	p.k.polls.Go(func() {
+		pace := time.NewTimer(wait)
+		defer pace.Stop()
+		select {
+		case <-pace.C:
+			p.request()
+		case <-p.k.polling.Done(): // nobody waits any more
+		}
+	})
 }
 
 // request asks the broker for all that wait, and answers those for which there
@@ -108,7 +113,7 @@ func (p *poller) request() {
 	if len(asks) == 0 {
 		return
 	}
-	answers, moved := p.k.client.fetchAll(asks)
+	answers, moved := p.k.client.fetchAll(p.k.polling, asks)
 	if moved {
 		p.k.client.dispatch.known.Store(nil) // another may lead by now
 	}
@@ -141,9 +146,9 @@ func (p *poller) take() []*ask {
 
 // fetchAll sends one request to the leader of all that ask, and tells whether
 // that is somebody else for one of them.
-func (c *Client) fetchAll(asks []*ask) (answers []polled, moved bool) {
+func (c *Client) fetchAll(ctx context.Context, asks []*ask) (answers []polled, moved bool) {
 	wait := pollTick - time.Duration(time.Now().UnixNano())%pollTick
-	ctx, cancel := context.WithTimeout(c.ctx, wait+requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, wait+requestTimeout)
 	defer cancel()
 	res, err := c.transport.RoundTrip(ctx, c.kafka.Addr, fetchRequest(asks, wait))
 	answer, ok := res.(*fetchapi.Response)
