@@ -18,6 +18,7 @@
 package router
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -177,7 +178,7 @@ func New(o Options) *Router {
 	r.metrics = newMetrics(o.Registerer, r.cache, o.Now)
 	r.routing = r.newShared(r.route, o.SharePause, routePause)
 	r.saving = gather.New(gather.Options[bus.Fence, struct{}]{
-		Pause: savePause, Most: math.MaxInt, Patience: sharePatience,
+		Pause: cmp.Or(o.SharePause, savePause), Most: math.MaxInt, Patience: sharePatience,
 		Run: func(ctx context.Context, fences []bus.Fence) ([]struct{}, error) {
 			return make([]struct{}, len(fences)), r.Positions.Advance(ctx, fences...)
 		},
