@@ -16,8 +16,7 @@ func TestAReleaseIsTimed(t *testing.T) {
 	g.publish(status(g.signA, 1, "delivered"))
 	g.held(events.Parked, "no_mapping")
 	g.publish(g.send(g.orgA, 1))
-	require.Equal(t, events.KindSend, next(g, g.messages).Kind)
-	require.Equal(t, "delivered", next(g, g.messages).Status)
+	require.ElementsMatch(t, []events.Kind{events.KindSend, events.KindMessageStatus}, []events.Kind{next(g, g.messages).Kind, next(g, g.messages).Kind})
 	// The status is on its topic before the router lets go of the event and
 	// takes the time.
 	g.until(func() string {
