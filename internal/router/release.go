@@ -214,15 +214,21 @@ func (r *Router) sweep(ctx context.Context) error {
 	}
 }
 
-// RetryDue sets events ready whose time to be tried again has come.
+// retryRounds bounds what one tick tries again: between routers whose clocks
+// differ an event may be due here and not yet old enough there, again and again.
+const retryRounds = 20
+
+// RetryDue sets events ready whose time to be tried again has come, up to
+// retryRounds times what the store takes at once.
 func (r *Router) RetryDue(ctx context.Context) error {
-	for {
+	for range retryRounds {
 		n, err := r.Store.RetryDue(ctx, r.Now())
 		r.wake(n)
 		if err != nil || n == 0 {
 			return err
 		}
 	}
+	return nil
 }
 
 // countShare keeps counting below a fiftieth of a router's time: a million held
