@@ -37,6 +37,7 @@ const (
 	TypeCallStatus     = "waybill.status.call.v1"
 	TypeCampaignStatus = "waybill.status.campaign.v1"
 	TypeConfig         = "waybill.config.v1"
+	TypeConfirmation   = "waybill.control.confirm.v1"
 	TypeRejected       = "waybill.rejected.v1"
 )
 

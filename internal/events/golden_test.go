@@ -121,6 +121,8 @@ func campaignStatus() events.CampaignStatus {
 func TestWireForms(t *testing.T) {
 	t.Parallel()
 	raw, message, billing, send := rawEvent(), messageEvent(), billingEvent(), sendRecord()
+	withToken := raw
+	withToken.Token = "t1"
 	invoice := invoiceEvent()
 	email, call := emailEvent(), callEvent()
 	status, campaign := messageStatus(), campaignStatus()
@@ -130,6 +132,9 @@ func TestWireForms(t *testing.T) {
 	completed := campaign
 	completed.CompletedAt, completed.Overdue = &soon, 1
 	intended := events.Send{Org: org, Channel: events.Email, Provider: events.SES, MessageID: string(row), Status: events.Intended, Receipt: recpt, ReceivedAt: at}
+	confirmation := events.Confirmation{
+		EventID: "ses/arn:aws:sns:eu-central-1:1:t/topic.control/m1", Provider: events.SES, TopicARN: "arn:aws:sns:eu-central-1:1:t", Token: "tok", ReceivedAt: at,
+	}
 	signer := events.ConfigSigner{
 		Provider: "twilio", Name: "AC1",
 		Tokens: []events.ConfigToken{{ID: "t1", Sealed: []byte{1, 2, 3}}},
@@ -153,6 +158,7 @@ func TestWireForms(t *testing.T) {
 	}
 	for name, record := range map[string]func() (events.Record, error){
 		"raw":              func() (events.Record, error) { return raw.Record(), nil },
+		"raw_token":        func() (events.Record, error) { return withToken.Record(), nil },
 		"message":          message.Record,
 		"email":            email.Record,
 		"call":             call.Record,
@@ -165,6 +171,7 @@ func TestWireForms(t *testing.T) {
 		"status_call":      callStatus.Record,
 		"status_campaign":  campaign.Record,
 		"status_completed": completed.Record,
+		"control_confirm":  confirmation.Record,
 		"config_signer":    config(signer.Key(), &signer),
 		"config_sender":    config(sender.Key(), &sender),
 		"config_tombstone": config(sender.Key(), nil),

@@ -16,6 +16,7 @@ const (
 	KindRecording     Kind = "call.recording"   // a recording changed status
 	KindContact       Kind = "contact.event"    // Amazon Connect: a contact moved on
 	KindContactRecord Kind = "contact.record"   // Amazon Connect: the record of a contact
+	KindTopic         Kind = "topic.control"    // an SNS topic asks to be confirmed, or says that it delivers no more
 	KindStripe        Kind = "stripe.event"     // whatever Stripe has to say
 )
 
@@ -23,7 +24,7 @@ const (
 func Kinds() []Kind {
 	return []Kind{
 		KindMessageStatus, KindMessage, KindSend, KindConsent, KindEmail, KindCall, KindCallInbound, KindDial, KindRecording,
-		KindContact, KindContactRecord, KindStripe,
+		KindContact, KindContactRecord, KindTopic, KindStripe,
 	}
 }
 

@@ -17,6 +17,7 @@ type Raw struct {
 	Provider   Provider
 	Kind       Kind   // what the path is for
 	Signer     string // whom the signature was verified as: AC..., "live", "test"
+	Token      string // the id of the secret that it was signed with; "" = none that is registered here
 	Key        string // the provider's resource id; partitions the raw topic
 	Method     string
 	URI        string   // request URI, byte for byte
@@ -30,6 +31,7 @@ const (
 	headerProvider = "waybill_provider"
 	headerKind     = "waybill_kind"
 	headerSigner   = "waybill_signer"
+	headerToken    = "waybill_token" // absent where there is none
 	headerMethod   = "http_method"
 	headerURI      = "http_uri"
 	headerHTTP     = "http_header_" // + name in lower case
@@ -40,7 +42,7 @@ func (r *Raw) Record() Record {
 	hs := attributes{
 		id: string(r.Receipt), source: "waybill/ingest/" + string(r.Provider),
 		typ: TypeRaw, time: r.ReceivedAt, content: "application/octet-stream",
-	}.headers(5 + len(r.Headers))
+	}.headers(6 + len(r.Headers))
 	hs = append(hs,
 		Header{headerProvider, []byte(r.Provider)},
 		Header{headerKind, []byte(r.Kind)},
@@ -48,6 +50,9 @@ func (r *Raw) Record() Record {
 		Header{headerMethod, []byte(r.Method)},
 		Header{headerURI, []byte(r.URI)},
 	)
+	if r.Token != "" {
+		hs = append(hs, Header{headerToken, []byte(r.Token)})
+	}
 	for _, h := range r.Headers {
 		hs = append(hs, Header{headerHTTP + h.Key, h.Value})
 	}
@@ -86,6 +91,8 @@ func DecodeRaw(rec *Record) (Raw, error) {
 			raw.Kind = Kind(h.Value)
 		case h.Key == headerSigner:
 			raw.Signer = string(h.Value)
+		case h.Key == headerToken:
+			raw.Token = string(h.Value)
 		case h.Key == headerMethod:
 			raw.Method = string(h.Value)
 		case h.Key == headerURI:
@@ -97,7 +104,7 @@ func DecodeRaw(rec *Record) (Raw, error) {
 	if rec.Header(headerID) == "" || raw.Provider == "" || raw.Kind == "" {
 		return Raw{}, fault.New(fault.Invalid, "missing_attribute")
 	}
-	for _, text := range []string{string(raw.Provider), string(raw.Kind), raw.Signer} {
+	for _, text := range []string{string(raw.Provider), string(raw.Kind), raw.Signer, raw.Token} {
 		if len(text) > maxAttribute || Text(text) != text {
 			return Raw{}, fault.New(fault.Invalid, "bad_attribute")
 		}

@@ -119,7 +119,7 @@ func (e *edge) take(v *visit) (err error) {
 func (e *edge) publish(ctx context.Context, from events.Provider, kind events.Kind, req *provider.Request, verified provider.Verified) error {
 	raw := events.Raw{
 		Receipt: events.NewReceiptID(), Provider: from, Kind: kind,
-		Signer: verified.Signer, Key: verified.Key, Headers: verified.Headers,
+		Signer: verified.Signer, Token: verified.Token, Key: verified.Key, Headers: verified.Headers,
 		Method: req.Method, URI: req.URI, Body: req.Body, ReceivedAt: req.At,
 	}
 	record := raw.Record()

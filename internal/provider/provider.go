@@ -62,6 +62,7 @@ type Signers interface {
 // Verified is what a genuine request is kept under.
 type Verified struct {
 	Signer  string          // whose signature it was
+	Token   string          // the id of the secret that signed it; "" = none of ours
 	Kind    events.Kind     // what it turned out to be; "" = what its path is for
 	Key     string          // the provider's resource id: the Kafka key; never empty
 	Called  string          // somebody calls this number of ours, as senders are kept, and waits for an answer; "" = nobody does
@@ -91,14 +92,20 @@ type Parsed struct {
 	Message *events.Message
 	Call    *events.Call
 	Billing *events.Billing
+	// Ignored says in a constant word why there is nothing to apply, of a request
+	// that is about no organisation: it is final as it is.
+	Ignored string
+	// Confirm is what is to be done beside ignoring it; nil = nothing.
+	Confirm *events.Confirmation
 }
 
 // Parser reads what was kept. It is safe for concurrent use.
 type Parser interface {
 	// Provider names the party.
 	Provider() events.Provider
-	// Parse returns what the request says. An error is of class Invalid with
-	// a constant reason, for a dead letter; Parsed then holds the event id
+	// Parse returns what the request says. An error has a constant reason and is
+	// of class Invalid, for a dead letter, or Forbidden, where a genuine signer
+	// speaks for somebody else: to be quarantined. Parsed then holds the event id
 	// and evidence as far as they could be read, so that the dead letter can
 	// be found under the id that it names.
 	Parse(raw *events.Raw) (Parsed, error)
