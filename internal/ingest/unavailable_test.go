@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"waybill/internal/events"
 	"waybill/internal/provider"
+	"waybill/internal/provider/sns"
 	"waybill/internal/provider/stripe"
 )
 
@@ -157,7 +159,14 @@ func (panicker) Verify(context.Context, *provider.Request, provider.Signers) (pr
 
 func TestPanicIsARefusal(t *testing.T) {
 	t.Parallel()
-	h := open(t, func(s *setup) { s.verifiers[1] = panicker{stripe.New(stripe.Tolerance)} })
+	h := open(t, func(s *setup) {
+		sound := s.verifiers
+		s.verifiers = func(envelopes *sns.Verifier) []provider.Verifier {
+			all := sound(envelopes)
+			all[1] = panicker{stripe.New(stripe.Tolerance)}
+			return all
+		}
+	})
 	a := send(t, h.addr, stripePost(time.Now(), stripeBody).bytes())
 	require.Equal(t, 500, a.status)
 	require.Equal(t, "Internal Server Error\n", a.body)
@@ -187,7 +196,7 @@ func TestStrangerWhileTheBrokerIsAway(t *testing.T) {
 // Row 12: no endpoint is registered.
 func TestStripeWithoutAnEndpoint(t *testing.T) {
 	t.Parallel()
-	h := open(t, func(s *setup) { s.signers = s.signers[:2] })
+	h := open(t, func(s *setup) { s.signers = slices.Delete(s.signers, 2, 3) })
 	a := send(t, h.addr, stripePost(time.Now(), stripeBody).bytes())
 	require.Equal(t, 403, a.status)
 	h.refusedOnce(t, 403, "stripe/no_secret")
@@ -198,7 +207,7 @@ func TestUnusableSecretRaisesTheAlarm(t *testing.T) {
 	t.Parallel()
 	h := open(t, nil)
 	require.Equal(t, map[string]float64{"": 1}, h.counters(t, "waybill_ingest_signers_unusable"))
-	require.Equal(t, map[string]float64{"": 3}, h.counters(t, "waybill_ingest_signers"))
+	require.Equal(t, map[string]float64{"": 7}, h.counters(t, "waybill_ingest_signers"))
 	alarms := h.log.with(t, "a signer's secret cannot be used: its requests may be answered 503")
 	require.Len(t, alarms, 1)
 	require.Equal(t, "ERROR", alarms[0]["level"])
