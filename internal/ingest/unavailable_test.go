@@ -29,7 +29,7 @@ func refused503(t *testing.T, a answer) {
 }
 
 // Row 39: the broker refuses.
-func TestBrokerRefuses(t *testing.T) {
+func brokerRefuses(t *testing.T) {
 	t.Parallel()
 	h := open(t, nil)
 	h.broker.failWith(func(context.Context) error { return errors.New("not enough in-sync replicas") })
@@ -41,7 +41,7 @@ func TestBrokerRefuses(t *testing.T) {
 }
 
 // Row 39: the broker does not say in time whether it has the record.
-func TestBrokerIsSilent(t *testing.T) {
+func brokerIsSilent(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(s *setup) { s.config.RequestTimeout = 300 * time.Millisecond })
 	h.broker.failWith(func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) })
@@ -90,7 +90,7 @@ func TestHalfClosedCallerIsServed(t *testing.T) {
 }
 
 // Row 39: the memory for requests is taken.
-func TestInflightBound(t *testing.T) {
+func inflightBound(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(s *setup) { s.config.MaxInflightBytes = 32 << 10 })
 	asked, acknowledge := make(chan struct{}), make(chan struct{})
@@ -109,7 +109,7 @@ func TestInflightBound(t *testing.T) {
 }
 
 // A body that outgrows the memory on its way is refused then.
-func TestInflightBoundWhileReading(t *testing.T) {
+func inflightBoundWhileReading(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(s *setup) { s.config.MaxInflightBytes = 256 << 10 })
 	refused503(t, send(t, h.addr, stripePost(time.Now(), strings.Repeat("x", 900_000)).bytes()))
@@ -120,7 +120,7 @@ func TestInflightBoundWhileReading(t *testing.T) {
 
 // Row 39: the process is about to stop. What it has is answered, what comes
 // now is sent elsewhere.
-func TestDraining(t *testing.T) {
+func draining(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(s *setup) { s.config.DrainDelay = 500 * time.Millisecond })
 	asked, acknowledge := make(chan struct{}), make(chan struct{})
@@ -178,7 +178,7 @@ func TestPanicIsARefusal(t *testing.T) {
 }
 
 // Row 6: while the snapshot may be missing somebody, nobody is turned away for good.
-func TestStrangerWhileTheBrokerIsAway(t *testing.T) {
+func strangerWhileTheBrokerIsAway(t *testing.T) {
 	t.Parallel()
 	h := open(t, nil)
 	stranger := callback("sent")
@@ -194,7 +194,7 @@ func TestStrangerWhileTheBrokerIsAway(t *testing.T) {
 }
 
 // Row 12: no endpoint is registered.
-func TestStripeWithoutAnEndpoint(t *testing.T) {
+func stripeWithoutAnEndpoint(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(s *setup) { s.signers = slices.Delete(s.signers, 2, 3) })
 	a := send(t, h.addr, stripePost(time.Now(), stripeBody).bytes())
@@ -203,7 +203,7 @@ func TestStripeWithoutAnEndpoint(t *testing.T) {
 }
 
 // Row 10: the alarm.
-func TestUnusableSecretRaisesTheAlarm(t *testing.T) {
+func unusableSecretRaisesTheAlarm(t *testing.T) {
 	t.Parallel()
 	h := open(t, nil)
 	require.Equal(t, map[string]float64{"": 1}, h.counters(t, "waybill_ingest_signers_unusable"))
@@ -215,7 +215,7 @@ func TestUnusableSecretRaisesTheAlarm(t *testing.T) {
 }
 
 // Row 30: bytes that come too slowly.
-func TestSlowHeader(t *testing.T) {
+func slowHeader(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(s *setup) { s.config.HeaderTimeout = 300 * time.Millisecond })
 	for n, header := range []string{"POST", "POST /x HTTP/1.1\r\n", "POST /x HTTP/1.1\r\nHost: x\r\nX-Sl"} {
@@ -249,7 +249,7 @@ func TestSilentConnectionsAreNotCounted(t *testing.T) {
 	require.Empty(t, h.log.with(t, "request refused"))
 }
 
-func TestSlowBody(t *testing.T) {
+func slowBody(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(s *setup) { s.config.RequestTimeout = 300 * time.Millisecond })
 	raw := twilioPost(statusPath, callback("sent")).bytes()

@@ -39,9 +39,9 @@ func (c *Connect) Deliver(r *provider.Request, v provider.Verified, body io.Read
 
 // Reply implements [provider.Carrier].
 func (c *Connect) Reply(h http.Header, d provider.Delivered, at time.Time, status int) (contentType string, body []byte) {
-	id, problem := d.ID, ""
+	id, problem := h.Get(headerRequestID), ""
 	if id == "" {
-		id = h.Get(headerRequestID)
+		id = d.ID
 	}
 	if status != http.StatusOK {
 		problem = http.StatusText(status)
