@@ -63,9 +63,8 @@ type addSNSCmd struct {
 
 // Help gives examples.
 func (addSNSCmd) Help() string {
-	return `It is kept for later: this version does not serve SNS callbacks yet.
-
-A valid AWS signature does not make a topic yours: only topics entered here are confirmed and accepted.
+	return `A valid AWS signature does not make a topic yours: only topics entered here are confirmed and accepted. Enter a topic before
+you subscribe it, without raw message delivery: --for ses to /api/webhooks/email, --for connect to /api/webhooks/connect.
 
 Examples:
 
@@ -96,11 +95,16 @@ type addConnectCmd struct {
 
 // Help gives examples.
 func (addConnectCmd) Help() string {
-	return `It is kept for later: this version does not serve Amazon Connect yet.
+	return `Repeat it to rotate: every key that was added is accepted until it is removed. An instance whose events come through an SNS
+topic alone needs no key: see account add sns. Needs WAYBILL_SECRET_KEY, under which keys are sealed.
+
+An API destination sends its key in the header X-Waybill-Api-Key to /api/webhooks/connect; a Firehose sends its access key to
+/api/webhooks/connect/records.
 
 Example:
 
-  waybill account add connect --org 7b2e... --instance-arn arn:aws:connect:... --api-key-file key.txt`
+  waybill account add connect --org 7b2e... --instance-arn arn:aws:connect:... --api-key-file key.txt
+  waybill account add connect --org 7b2e... --instance-arn arn:aws:connect:... --firehose-key-file key.txt`
 }
 
 // Run enters an Amazon Connect instance.

@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"waybill/internal/events"
+	"waybill/internal/provider/sns"
 	"waybill/internal/tenants"
 )
 
@@ -79,9 +80,9 @@ func checkName(a *Account) error {
 	case tenants.Twilio:
 		err = tenants.CheckAccountSID(a.Name)
 	case tenants.SNS:
-		err = tenants.CheckARN(a.Name, "sns")
+		err = sns.CheckTopic(a.Name)
 	case tenants.Connect:
-		err = tenants.CheckARN(a.Name, "connect")
+		err = tenants.CheckInstance(a.Name)
 	case tenants.Stripe:
 		if a.Name == "" || strings.ContainsAny(a.Name, " /\x00\n") {
 			return usage("--endpoint: want a name without blanks and slashes")

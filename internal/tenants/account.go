@@ -105,16 +105,31 @@ func CheckAccountSID(s string) error {
 	return nil
 }
 
-// ErrARN is returned for a text that is not an ARN of the wanted service.
-var ErrARN = errors.New("not an ARN of that service: want arn:PARTITION:SERVICE:REGION:ACCOUNT:NAME")
+// ErrInstance is returned for a text that is not the ARN of an instance.
+var ErrInstance = errors.New("not the ARN of an Amazon Connect instance: want arn:PARTITION:connect:REGION:ACCOUNT:instance/ID")
 
-// CheckARN tells whether s is an ARN of a service, sns or connect.
-func CheckARN(s, service string) error {
-	parts := strings.SplitN(s, ":", 6)
-	if len(parts) != 6 || parts[0] != "arn" || parts[2] != service || parts[3] == "" || parts[4] == "" || parts[5] == "" {
-		return ErrARN
+// CheckInstance tells whether s is the ARN of an Amazon Connect instance, as
+// one by which an event can name it.
+func CheckInstance(s string) error {
+	parts := strings.Split(s, ":")
+	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "connect" {
+		return ErrInstance
+	}
+	id, instance := strings.CutPrefix(parts[5], "instance/")
+	if !instance || !isWord(parts[1]) || !isWord(parts[3]) || !isWord(parts[4]) || !isWord(id) {
+		return ErrInstance
 	}
 	return nil
+}
+
+// isWord tells whether s is 1 to 64 letters, digits and hyphens.
+func isWord(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
 }
 
 // isSID tells whether s is one of Twilio's ids with a prefix of two letters.
