@@ -11,7 +11,7 @@ var advice = map[string]string{
 
 	"missing_signature":   "no signature came: a person or a scanner called, or a proxy drops the header (X-Twilio-Signature, Stripe-Signature)",
 	"malformed_signature": "the signature header is not as the provider writes it: look for a proxy that joins or cuts headers",
-	"bad_signature":       "no registered secret made this signature over this request: compare the account's secret at the provider with the one entered (it may have been rotated), and have a proxy pass URL and body byte for byte; else it is forged",
+	"bad_signature":       "no registered secret made this signature over this request: compare the account's secret at the provider with the one entered (it may have been rotated), and have a proxy pass URL and body byte for byte; else it is forged. Of SNS: the body was changed on its way, or it is forged",
 	"url_mismatch":        "signed with the right secret over another spelling of the URL: save a whole request and run `waybill doctor request` on it, or compare the URL at the provider with WAYBILL_PUBLIC_URL: scheme, port, path, slash at the end, query",
 	"missing_body_hash":   "a JSON request without bodySHA256 in its query: have the proxy keep the query, or have the provider send forms",
 	"bad_body_hash":       "the body is not the one whose bodySHA256 was signed: a proxy wrote the JSON anew",
