@@ -14,22 +14,22 @@ const (
 )
 
 // signedElsewhere tells whether a refused signature was made with one of the
-// tokens over another spelling of the URL. That is nearly always a proxy that
+// secrets over another spelling of the URL. That is nearly always a proxy that
 // rewrites the query or a base URL that differs from the one given to Twilio,
 // and an operator should be told so. Headers such as X-Forwarded-Host are not
 // consulted: they are the caller's.
-func (t *Twilio) signedElsewhere(signature []byte, tokens [][]byte, uri string, tail []byte) bool {
+func (t *Twilio) signedElsewhere(signature []byte, keys []key, uri string, tail []byte) bool {
 	if len(uri)+len(tail) > maxExplained {
 		return false
 	}
 	for _, b := range t.bases {
-		if matches(signature, tokens, b.foreign, uri, tail) {
+		if matching(signature, keys, b.foreign, uri, tail) != nil {
 			return true
 		}
 	}
 	for _, other := range respellings(uri) {
 		for _, b := range t.bases {
-			if matches(signature, tokens, b.accepted, other, tail) {
+			if matching(signature, keys, b.accepted, other, tail) != nil {
 				return true
 			}
 		}
