@@ -37,7 +37,7 @@ func (u *uses) note(raw *events.Raw) {
 
 func (u *uses) add(token string, at time.Time) {
 	last, noted := u.newer[token]
-	if noted && !at.After(last) || !noted && uuid.Validate(token) != nil {
+	if noted && !at.After(last) || !noted && !isUUID(token) {
 		return
 	}
 	u.newer[token] = at
@@ -46,6 +46,10 @@ func (u *uses) add(token string, at time.Time) {
 	default:
 	}
 }
+
+// isUUID tells whether the database can read a text as a UUID: the library takes
+// forms that it does not.
+func isUUID(s string) bool { return len(s) == 36 && uuid.Validate(s) == nil }
 
 // take returns what is to be written, and forgets it.
 func (u *uses) take() map[string]time.Time {
