@@ -53,11 +53,11 @@ Examples:
 
 // Run enters a Twilio account.
 func (c addTwilioCmd) Run(s *session) error {
-	if c.Token == "" && c.Key == "" {
-		return &operate.UsageError{What: "say what signs: --auth-token-file, or --shared-key-id and --shared-key-file"}
-	}
 	if (c.Key == "") != (c.KeyID == "") {
 		return &operate.UsageError{What: "--shared-key-id and --shared-key-file go together"}
+	}
+	if c.Token == "" && c.Key == "" {
+		return &operate.UsageError{What: "say what signs: --auth-token-file, or --shared-key-id and --shared-key-file"}
 	}
 	a := operate.Account{Provider: tenants.Twilio, Name: c.SID, Orgs: c.Org, Platform: c.Platform}
 	if c.Token != "" {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"waybill/internal/embedded"
 	"waybill/internal/events"
 	"waybill/internal/operate"
 	"waybill/internal/seal"
@@ -42,8 +43,12 @@ func TestNoProcessLeavesACoreDump(t *testing.T) {
 		p := run(t, name, append(genuine(t, name), "GOTRACEBACK=crash")...)
 		leavesNoCore(t, p)
 	}
-	leavesNoCore(t, testkit.Start(t, "waybill", []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")},
-		"dev", "--data-dir", filepath.Join(t.TempDir(), "data"), "--listen", testkit.FreeAddress(t), "--admin-listen", testkit.FreeAddress(t)))
+	dir, err := embedded.MkdirTemp("waybill-dump-")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	dev := testkit.Start(t, "waybill", os.Environ(), "dev", "--no-seed", "--data-dir", filepath.Join(dir, "data"), "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
+	leavesNoCore(t, dev)
+	require.Zero(t, dev.Stop(), "its PostgreSQL must not stay behind")
 }
 
 // signShared signs with a shared key what simulate signed with the auth token.
