@@ -159,8 +159,8 @@ func (t *Twilio) judge(signature []byte, keys []key, uri string, tail []byte) (s
 			return k.id, nil
 		}
 	}
-	if t.signedElsewhere(signature, keys, uri, tail) {
-		return "", fault.New(fault.Unverified, reasonURLMismatch)
+	if how := t.signedElsewhere(signature, keys, uri, tail); how != "" {
+		return "", fault.Wrap(fault.Unverified, reasonURLMismatch, &provider.SpellingError{How: how})
 	}
 	return "", fault.New(fault.Unverified, reasonBadSignature)
 }
