@@ -90,7 +90,8 @@ func (r *scan) first(m *found) bool {
 }
 
 // other reads over the value of a member that is not wanted, unless its name is
-// a wanted one in another case, which encoding/json would take.
+// a wanted one in another case, which encoding/json would take. No letter beyond
+// ASCII is one of theirs in another case.
 func (r *scan) other(name []byte, wanted ...string) bool {
 	for _, w := range wanted {
 		if len(name) == len(w) && bytes.EqualFold(name, []byte(w)) {

@@ -5,9 +5,7 @@ import "bytes"
 // next returns the byte at which the next token begins, 0 at the end.
 func (r *scan) next() byte {
 	for ; r.at < len(r.body); r.at++ {
-		switch c := r.body[r.at]; c {
-		case ' ', '\n', '\t', '\r':
-		default:
+		if c := r.body[r.at]; c > ' ' || c != ' ' && c != '\n' && c != '\t' && c != '\r' {
 			return c
 		}
 	}
@@ -23,7 +21,8 @@ func (r *scan) is(c byte) bool {
 	return true
 }
 
-// members reads an object and calls each for every name, to read the value.
+// members reads an object and calls each for every name, to read the value. A
+// name with an escape could be any name.
 func (r *scan) members(each func(name []byte) bool) bool {
 	if !r.is('{') {
 		return false
@@ -33,24 +32,13 @@ func (r *scan) members(each func(name []byte) bool) bool {
 	}
 	for {
 		name, ok := r.quoted()
-		if !ok || !plain(name) || !r.is(':') || !each(name) {
+		if !ok || bytes.IndexByte(name, '\\') >= 0 || !r.is(':') || !each(name) {
 			return false
 		}
 		if !r.is(',') {
 			return r.is('}')
 		}
 	}
-}
-
-// plain tells whether a name is written in one way: no escape, no letter that
-// folds to another.
-func plain(name []byte) bool {
-	for _, c := range name {
-		if c == '\\' || c >= 0x80 {
-			return false
-		}
-	}
-	return true
 }
 
 // text reads a wanted id. One that is none is for encoding/json to judge.
@@ -79,14 +67,8 @@ func (r *scan) word(word string) bool {
 	return true
 }
 
-// ends tells whether no number and no word has this byte.
-func ends(c byte) bool {
-	switch c {
-	case ',', '}', ']', ' ', '\n', '\t', '\r', '"', ':', '{', '[':
-		return true
-	}
-	return false
-}
+// ends tells whether a number or a word ends before this byte.
+func ends(c byte) bool { return c <= ' ' || c == ',' || c == '}' || c == ']' }
 
 // quoted reads a string and returns what is between its quotes, as written.
 func (r *scan) quoted() ([]byte, bool) {
@@ -94,20 +76,12 @@ func (r *scan) quoted() ([]byte, bool) {
 		return nil, false
 	}
 	from := r.at
-	for {
-		n := bytes.IndexByte(r.body[r.at:], '"')
-		if n < 0 {
-			return nil, false
-		}
-		r.at += n + 1
-		back := r.at - 2
-		for back >= from && r.body[back] == '\\' {
-			back--
-		}
-		if (r.at-back)%2 == 0 { // an even number of backslashes before it
-			return r.body[from : r.at-1], true
-		}
+	end := closing(r.body, from)
+	if end < 0 {
+		return nil, false
 	}
+	r.at = end + 1
+	return r.body[from:end], true
 }
 
 // skip reads over one value, whatever it is.
@@ -128,24 +102,48 @@ func (r *scan) skip() bool {
 	return r.at > from
 }
 
-// nested reads to the end of an object or array.
+// nested reads to the end of an object or array. Most of an event lies in
+// here, so it looks at each byte once and at those of strings not at all.
 func (r *scan) nested() bool {
-	for depth := 0; r.at < len(r.body); {
-		switch r.body[r.at] {
+	s, at, depth := r.body, r.at, 0
+	for at < len(s) {
+		switch s[at] {
 		case '"':
-			if _, ok := r.quoted(); !ok {
+			end := closing(s, at+1)
+			if end < 0 {
 				return false
 			}
-			continue
+			at = end
 		case '{', '[':
 			depth++
 		case '}', ']':
 			if depth--; depth == 0 {
-				r.at++
+				r.at = at + 1
 				return true
 			}
 		}
-		r.at++
+		at++
 	}
 	return false
+}
+
+// closing returns where the quote stands that ends a string, -1 if nowhere;
+// from is where its text begins.
+func closing(s []byte, from int) int {
+	for at := from; ; at++ {
+		n := bytes.IndexByte(s[at:], '"')
+		if n < 0 {
+			return -1
+		}
+		if at += n; s[at-1] != '\\' {
+			return at
+		}
+		back := at
+		for back > from && s[back-1] == '\\' {
+			back--
+		}
+		if (at-back)%2 == 0 { // a backslash more would escape the quote
+			return at
+		}
+	}
 }
