@@ -121,8 +121,10 @@ var (
 			"messageId": "0102018f3c9d4e5a-6f1b2c3d-0000-4a4b-8c8d-0123456789ab-000000", "destination": []string{"jane@example.com"},
 			"headersTruncated": false,
 			"headers": []map[string]string{
-				{"name": "From", "value": "Ann's Shop <news@shop.example>"}, {"name": "To", "value": "jane@example.com"},
-				{"name": "Subject", "value": "What is new in November"}, {"name": "MIME-Version", "value": "1.0"},
+				{"name": "From", "value": "Ann's Shop <news@shop.example>"},
+				{"name": "To", "value": "jane@example.com"},
+				{"name": "Subject", "value": "What is new in November"},
+				{"name": "MIME-Version", "value": "1.0"},
 				{"name": "Content-Type", "value": "multipart/alternative; boundary=\"----=_Part_7307378_1629847660.1516840721503\""},
 			},
 			"commonHeaders": map[string]any{"from": []string{"Ann's Shop <news@shop.example>"}, "to": []string{"jane@example.com"}, "subject": "What is new in November"},
