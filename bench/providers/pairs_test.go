@@ -45,7 +45,7 @@ type pair struct {
 func pairs(t testing.TB) []pair {
 	t.Helper()
 	all := []pair{twilioForm(t), twilioJSON(t), snsEnvelope(t, "2"), snsEnvelope(t, "1"), stripeEvent(t)}
-	all = append(all, parsers(t)...)
+	all = append(all, parsers()...)
 	for _, p := range all {
 		require.NoError(t, p.ours(), p.name)
 		require.NoError(t, p.bare(), p.name)
@@ -169,7 +169,7 @@ func stripeEvent(t testing.TB) pair {
 }
 
 // parsers are the router's work: reading what was kept.
-func parsers(t testing.TB) []pair {
+func parsers() []pair {
 	form := statusForm().Encode()
 	parse := func(p provider.Parser, raw *events.Raw) func() error {
 		return func() error { _, err := p.Parse(raw); return err }

@@ -199,7 +199,8 @@ func forge(t *rapid.T, e *exchange) string {
 	case "host":
 		e.signedBase = "https://other.example.com"
 	case "scheme":
-		e.signedBase = map[bool]string{true: "http", false: "https"}[strings.HasPrefix(e.base, "https:")] + e.signedBase[strings.Index(e.signedBase, ":"):]
+		scheme, rest, _ := strings.Cut(e.signedBase, ":")
+		e.signedBase = map[string]string{"http": "https", "https": "http"}[scheme] + ":" + rest
 	case "port":
 		e.signedBase = "https://hooks.example.com:9999"
 	case "parameter added":
