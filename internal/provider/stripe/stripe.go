@@ -109,6 +109,8 @@ func (s *Stripe) Verify(_ context.Context, r *provider.Request, signers provider
 // narrower meaning, that of test mode.
 func signed(sig signature, endpoints []provider.Signer, body []byte) (found *provider.Secret) {
 	var sum [sha256.Size]byte
+	head := append(make([]byte, 0, maxDigits+1), sig.time...)
+	head = append(head, '.')
 	for _, endpoint := range endpoints {
 		for j := range endpoint.Secrets {
 			secret := &endpoint.Secrets[j]
@@ -116,8 +118,7 @@ func signed(sig signature, endpoints []provider.Signer, body []byte) (found *pro
 				continue
 			}
 			mac := hmac.New(sha256.New, secret.Value)
-			mac.Write([]byte(sig.time))
-			mac.Write([]byte("."))
+			mac.Write(head)
 			mac.Write(body)
 			want := mac.Sum(sum[:0])
 			for i := range sig.values {
@@ -151,7 +152,8 @@ func refusal(endpoints []provider.Signer, knowledge provider.Knowledge) error {
 
 // kept returns the headers that the raw record keeps.
 func kept(h http.Header) []events.Header {
-	hs := []events.Header{{Key: "stripe-signature", Value: []byte(h.Get(headerSignature))}}
+	hs := make([]events.Header, 0, 2)
+	hs = append(hs, events.Header{Key: "stripe-signature", Value: []byte(h.Get(headerSignature))})
 	if v := h.Get(headerContentType); v != "" {
 		hs = append(hs, events.Header{Key: "content-type", Value: []byte(v)})
 	}
