@@ -162,9 +162,15 @@ func (c doctorRequestCmd) explain(s *session, saved []byte) (operate.Explanation
 		x.Bases = append(x.Bases, operate.Base{URL: strings.TrimRight(u, "/"), How: how})
 	}
 	x.Bases = append(x.Bases, w.Bases()...)
-	e, err := x.Run(s.ctx, &provider.Request{
+	r := &provider.Request{
 		Kind: front.Kind, Method: w.Head.Method, URI: w.Head.RequestURI, Header: w.Head.Header, Body: w.Body, At: at,
-	})
+	}
+	for i, signer := range signers {
+		if as := x.Party.SignedWith; as != nil && signer.Name == "" { // it was given
+			signers[i].Secrets[0] = as(r, signer.Secrets[0])
+		}
+	}
+	e, err := x.Run(s.ctx, r)
 	return e, w.Note, err
 }
 
@@ -206,7 +212,7 @@ func (c doctorRequestCmd) party(s *session, p events.Provider, at time.Time) (op
 	case events.Twilio:
 		return operate.Party{
 			Verifier:  func(bases []string) (provider.Verifier, error) { return twilio.New(bases) },
-			Spellings: twilio.Spellings, BaseSpellings: twilio.BaseSpellings,
+			Spellings: twilio.Spellings, BaseSpellings: twilio.BaseSpellings, SignedWith: twilio.SignedWith,
 		}, nil
 	case events.Stripe:
 		return operate.Party{

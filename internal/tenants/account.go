@@ -26,6 +26,11 @@ const (
 	AlgorithmFirehose = "firehose_key" // a Firehose access key
 	AlgorithmInstance = "instance_arn" // not a secret: whose events an SNS topic carries
 	AlgorithmTestMode = "test_mode"    // a Stripe signing secret that cannot speak of live objects
+
+	// Of Twilio's shared keys, as Twilio writes them. Not the auth token's
+	// "hmac-sha1": a program that knows no shared keys must not take one for a token.
+	AlgorithmHMACSHA1   = "HMAC_SHA1"
+	AlgorithmHMACSHA256 = "HMAC_SHA256"
 )
 
 // Account is a party whose signature is accepted. Its JSON names are promises;
@@ -43,16 +48,27 @@ type Account struct {
 
 // Token is a secret of an account without the secret.
 type Token struct {
-	ID        string    `json:"id"`
-	Algorithm string    `json:"algorithm,omitempty"`
-	CreatedAt time.Time `json:"created_at"`
+	ID         string     `json:"id"`
+	KeyID      string     `json:"key_id,omitempty"` // under which requests ask for it
+	Algorithm  string     `json:"algorithm,omitempty"`
+	CreatedAt  time.Time  `json:"created_at"`
+	LastUsedAt *time.Time `json:"last_used_at"` // when it last signed, to the minute; null = never that is known
 }
 
 // SealedToken is a secret that only the processes which need it can open, under
 // its ID as name.
 type SealedToken struct {
 	ID        string
+	Name      string // under which requests ask for it, "" = none
 	Algorithm string
+	Sealed    []byte
+}
+
+// OwnedToken is a sealed token and whose it is.
+type OwnedToken struct {
+	Provider  Issuer
+	Account   string
+	ID, KeyID string
 	Sealed    []byte
 }
 
@@ -118,6 +134,23 @@ func CheckInstance(s string) error {
 	id, instance := strings.CutPrefix(parts[5], "instance/")
 	if !instance || !isWord(parts[1]) || !isWord(parts[3]) || !isWord(parts[4]) || !isWord(id) {
 		return ErrInstance
+	}
+	return nil
+}
+
+// ErrKeyID is returned for a text that is not the id of a shared key.
+var ErrKeyID = errors.New("not the id of a shared key: want webhooks_sharedkey_ and letters or digits, 128 at most")
+
+// CheckKeyID tells whether s is the id of one of Twilio's shared keys.
+func CheckKeyID(s string) error {
+	rest, ok := strings.CutPrefix(s, "webhooks_sharedkey_")
+	if !ok || rest == "" || len(s) > 128 {
+		return ErrKeyID
+	}
+	for i := range len(rest) {
+		if c := rest[i]; (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return ErrKeyID
+		}
 	}
 	return nil
 }
