@@ -48,6 +48,9 @@ type Parser struct{}
 // Provider implements [provider.Parser].
 func (Parser) Provider() events.Provider { return events.Connect }
 
+// Ignores implements [provider.Parser].
+func (Parser) Ignores() []string { return []string{sns.IgnoredSubscribe, sns.IgnoredUnsubscribe} }
+
 // Parse implements [provider.Parser]. What is of another instance than the
 // verified one is an error of class Forbidden: whoever holds one instance's key
 // may not speak for another.

@@ -27,6 +27,11 @@ type Parser struct{}
 // Provider implements [provider.Parser].
 func (Parser) Provider() events.Provider { return events.SES }
 
+// Ignores implements [provider.Parser].
+func (Parser) Ignores() []string {
+	return []string{IgnoredSetUp, IgnoredInbound, sns.IgnoredSubscribe, sns.IgnoredUnsubscribe}
+}
+
 // Parse implements [provider.Parser]. An envelope of another topic than the
 // verified one is an error of class Forbidden.
 func (Parser) Parse(raw *events.Raw) (provider.Parsed, error) {
