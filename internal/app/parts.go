@@ -8,6 +8,7 @@ import (
 
 	"waybill/internal/bus"
 	"waybill/internal/bus/kafkabus"
+	"waybill/internal/control"
 	"waybill/internal/events"
 	"waybill/internal/ingest"
 	"waybill/internal/postgres"
@@ -114,8 +115,9 @@ func (p *process) startIngest(cfg ingest.Config, client *kafkabus.Client) (strin
 	return l.Addr().String(), in.Signers(), nil
 }
 
-// startRouter routes what ingest and the senders publish.
-func (p *process) startRouter(cfg router.Config, client *kafkabus.Client, db *postgres.DB) {
+// startRouter routes what ingest and the senders publish, and does the work that
+// is asked for beside.
+func (p *process) startRouter(cfg router.Config, client *kafkabus.Client, db *postgres.DB) error {
 	feed := postgres.NewConfigFeed(db)
 	p.onStop("config feed", func(context.Context) error { feed.Close(); return nil })
 	r := router.New(router.Options{
@@ -125,6 +127,22 @@ func (p *process) startRouter(cfg router.Config, client *kafkabus.Client, db *po
 		Log: p.log.With("part", "router"), Registerer: p.registry, Health: p.health,
 	})
 	p.start("router", r.Run)
+	return p.startControl(client)
+}
+
+// startControl does the work that the router asks for.
+func (p *process) startControl(client *kafkabus.Client) error {
+	subscriber, err := kafkabus.NewWatermillSubscriber(client, kafkabus.WatermillConfig{Group: events.GroupControl})
+	if err != nil {
+		return err
+	}
+	log := p.log.With("part", "control")
+	c := control.New(control.Options{
+		Subscriber: subscriber, Log: log, Registerer: p.registry,
+		Confirmer: func(ctx context.Context) control.Confirmer { return control.NewSNS(ctx, log) },
+	})
+	p.start("control", c.Run)
+	return nil
 }
 
 // startWorkers applies what the router resolves.
