@@ -115,13 +115,18 @@ func (p *process) startIngest(cfg ingest.Config, client *kafkabus.Client) (strin
 	return l.Addr().String(), in.Signers(), nil
 }
 
+// Parsers returns what reads the raw topics: every provider's.
+func Parsers() []provider.Parser {
+	return []provider.Parser{twilio.Parser{}, ses.Parser{}, connect.Parser{}, stripe.Parser{}}
+}
+
 // startRouter routes what ingest and the senders publish, and does the work that
 // is asked for beside.
 func (p *process) startRouter(cfg router.Config, client *kafkabus.Client, db *postgres.DB) error {
 	feed := postgres.NewConfigFeed(db)
 	p.onStop("config feed", func(context.Context) error { feed.Close(); return nil })
 	r := router.New(router.Options{
-		Config: cfg, Parsers: []provider.Parser{twilio.Parser{}, ses.Parser{}, connect.Parser{}, stripe.Parser{}},
+		Config: cfg, Parsers: Parsers(),
 		Store: postgres.NewRouting(db), Positions: postgres.NewOffsets(db, events.GroupRouter), Feed: feed,
 		Publisher: client, Follower: client, Consumers: consumers{client, 0},
 		Log: p.log.With("part", "router"), Registerer: p.registry, Health: p.health,
