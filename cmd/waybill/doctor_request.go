@@ -153,9 +153,15 @@ func (c doctorRequestCmd) explain(s *session, saved []byte) (operate.Explanation
 	if c.At != nil {
 		at = c.At.Time
 	}
-	e, err := x.Run(s.ctx, &provider.Request{
+	r := &provider.Request{
 		Kind: front.Kind, Method: w.Head.Method, URI: w.Head.RequestURI, Header: w.Head.Header, Body: w.Body, At: at,
-	})
+	}
+	for i, signer := range signers {
+		if as := x.Party.SignedWith; as != nil && signer.Name == "" { // it was given
+			signers[i].Secrets[0] = as(r, signer.Secrets[0])
+		}
+	}
+	e, err := x.Run(s.ctx, r)
 	return e, w.Note, err
 }
 
@@ -195,7 +201,7 @@ func (c doctorRequestCmd) signers(s *session, p events.Provider) ([]provider.Sig
 var parties = map[events.Provider]operate.Party{
 	events.Twilio: {
 		Verifier:  func(bases []string) (provider.Verifier, error) { return twilio.New(bases) },
-		Spellings: twilio.Spellings, BaseSpellings: twilio.BaseSpellings,
+		Spellings: twilio.Spellings, BaseSpellings: twilio.BaseSpellings, SignedWith: twilio.SignedWith,
 	},
 	events.Stripe: {
 		Verifier:  func([]string) (provider.Verifier, error) { return stripe.New(stripe.Tolerance), nil },

@@ -21,6 +21,9 @@ type Party struct {
 	// BaseSpellings lists how a base URL may have been given to the provider,
 	// as it is first; nil if the provider does not sign the URL.
 	BaseSpellings func(base string) []provider.BaseSpelling
+	// SignedWith returns a secret that was found as what it would have to be
+	// registered as for a request to verify with it; nil = as it is.
+	SignedWith func(*provider.Request, provider.Secret) provider.Secret
 }
 
 // Base is a base URL that a request may have been signed for.
@@ -86,7 +89,7 @@ func (x *Explain) Run(ctx context.Context, r *provider.Request) (Explanation, er
 	}
 	e.Reason = fault.ReasonOf(err)
 	e.Next = Advice(e.Reason)
-	if e.Reason == "missing_signature" || e.Reason == "malformed_signature" {
+	if slices.Contains(unread, e.Reason) {
 		e.Verdict = VerdictRefused
 		return e, nil
 	}
@@ -110,6 +113,10 @@ func (x *Explain) Run(ctx context.Context, r *provider.Request) (Explanation, er
 	}
 	return e, nil
 }
+
+// unread are the reasons of refusals for which no spelling is tried: the request
+// does not say with what it was signed.
+var unread = []string{"missing_signature", "malformed_signature", "missing_settings", "malformed_settings", "unknown_algorithm"}
 
 // reasonUnknown is what verifiers call an account that is not registered.
 const reasonUnknown = "unknown_account"

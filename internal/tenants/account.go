@@ -26,6 +26,11 @@ const (
 	AlgorithmFirehose = "firehose_key" // a Firehose access key
 	AlgorithmInstance = "instance_arn" // not a secret: whose events an SNS topic carries
 	AlgorithmTestMode = "test_mode"    // a Stripe signing secret that cannot speak of live objects
+
+	// Of Twilio's shared keys, as Twilio writes them. Not the auth token's
+	// "hmac-sha1": a program that knows no shared keys must not take one for a token.
+	AlgorithmHMACSHA1   = "HMAC_SHA1"
+	AlgorithmHMACSHA256 = "HMAC_SHA256"
 )
 
 // Account is a party whose signature is accepted. Its JSON names are promises;
@@ -43,16 +48,27 @@ type Account struct {
 
 // Token is a secret of an account without the secret.
 type Token struct {
-	ID        string    `json:"id"`
-	Algorithm string    `json:"algorithm,omitempty"`
-	CreatedAt time.Time `json:"created_at"`
+	ID         string     `json:"id"`
+	KeyID      string     `json:"key_id,omitempty"` // under which requests ask for it
+	Algorithm  string     `json:"algorithm,omitempty"`
+	CreatedAt  time.Time  `json:"created_at"`
+	LastUsedAt *time.Time `json:"last_used_at"` // when it last signed, to the minute; null = never that is known
 }
 
 // SealedToken is a secret that only the processes which need it can open, under
 // its ID as name.
 type SealedToken struct {
 	ID        string
+	Name      string // under which requests ask for it, "" = none
 	Algorithm string
+	Sealed    []byte
+}
+
+// OwnedToken is a sealed token and whose it is.
+type OwnedToken struct {
+	Provider  Issuer
+	Account   string
+	ID, KeyID string
 	Sealed    []byte
 }
 
@@ -107,6 +123,23 @@ func CheckAccountSID(s string) error {
 
 // ErrARN is returned for a text that is not an ARN of the wanted service.
 var ErrARN = errors.New("not an ARN of that service: want arn:PARTITION:SERVICE:REGION:ACCOUNT:NAME")
+
+// ErrKeyID is returned for a text that is not the id of a shared key.
+var ErrKeyID = errors.New("not the id of a shared key: want webhooks_sharedkey_ and letters or digits, 128 at most")
+
+// CheckKeyID tells whether s is the id of one of Twilio's shared keys.
+func CheckKeyID(s string) error {
+	rest, ok := strings.CutPrefix(s, "webhooks_sharedkey_")
+	if !ok || rest == "" || len(s) > 128 {
+		return ErrKeyID
+	}
+	for i := range len(rest) {
+		if c := rest[i]; (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return ErrKeyID
+		}
+	}
+	return nil
+}
 
 // CheckARN tells whether s is an ARN of a service, sns or connect.
 func CheckARN(s, service string) error {

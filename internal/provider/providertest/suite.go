@@ -26,6 +26,7 @@ type Case struct {
 	Parser   provider.Parser
 
 	Signer  string           // the name that the signer is registered under
+	As      provider.Secret  // what its secrets are registered as, beside their values
 	Request provider.Request // unsigned; every byte of its body must count: no two spellings of one value
 	Header  string           // the header that carries the signature
 	// Sign puts a signature made with the secret into the request's headers.
@@ -74,6 +75,15 @@ func (c Case) signed(with []byte) *provider.Request {
 	return &r
 }
 
+// register returns a complete snapshot that holds the signer with secrets.
+func (c Case) register(values ...[]byte) Signers {
+	s := Register(c.Signer, values...)
+	for i := range values {
+		s.Known[c.Signer].Secrets[i].Name, s.Known[c.Signer].Secrets[i].Algorithm = c.As.Name, c.As.Algorithm
+	}
+	return s
+}
+
 // refused requires that a request is refused with one of the reasons, and
 // returns the class. The error must not tell what is in the request.
 func (c Case) refused(t *testing.T, r *provider.Request, s provider.Signers) fault.Class {
@@ -89,7 +99,7 @@ func (c Case) refused(t *testing.T, r *provider.Request, s provider.Signers) fau
 }
 
 func (c Case) genuine(t *testing.T) {
-	v, err := c.Verifier.Verify(t.Context(), c.signed(secret), Register(c.Signer, secret))
+	v, err := c.Verifier.Verify(t.Context(), c.signed(secret), c.register(secret))
 	require.NoError(t, err)
 	require.NotEmpty(t, v.Signer)
 	require.NotEmpty(t, v.Key)
@@ -101,26 +111,26 @@ func (c Case) genuine(t *testing.T) {
 
 func (c Case) rotation(t *testing.T) {
 	for _, with := range [][]byte{older, secret} {
-		_, err := c.Verifier.Verify(t.Context(), c.signed(with), Register(c.Signer, older, secret))
+		_, err := c.Verifier.Verify(t.Context(), c.signed(with), c.register(older, secret))
 		require.NoError(t, err)
 	}
 }
 
 func (c Case) otherSecret(t *testing.T) {
-	require.Equal(t, fault.Unverified, c.refused(t, c.signed(older), Register(c.Signer, secret)))
+	require.Equal(t, fault.Unverified, c.refused(t, c.signed(older), c.register(secret)))
 }
 
 func (c Case) unsigned(t *testing.T) {
 	r := c.signed(secret)
 	r.Header.Del(c.Header)
-	require.Equal(t, fault.Unverified, c.refused(t, r, Register(c.Signer, secret)))
+	require.Equal(t, fault.Unverified, c.refused(t, r, c.register(secret)))
 	r.Header.Set(c.Header, "")
-	require.Equal(t, fault.Unverified, c.refused(t, r, Register(c.Signer, secret)))
+	require.Equal(t, fault.Unverified, c.refused(t, r, c.register(secret)))
 }
 
 func (c Case) flipped(t *testing.T) {
 	good := c.signed(secret)
-	signers := Register(c.Signer, secret)
+	signers := c.register(secret)
 	each := func(b []byte, try func(changed string)) {
 		for i := range b {
 			for bit := range 8 {
@@ -159,20 +169,20 @@ func (c Case) stranger(t *testing.T) {
 }
 
 func (c Case) emptySecret(t *testing.T) {
-	for _, s := range []Signers{Register(c.Signer), Register(c.Signer, nil), Register(c.Signer, []byte{}, nil)} {
+	for _, s := range []Signers{c.register(), c.register(nil), c.register([]byte{}, nil)} {
 		for _, with := range [][]byte{nil, secret} {
 			require.Equal(t, fault.Unavailable, c.refused(t, c.signed(with), s))
 		}
 	}
 	// Beside a good one it is passed over, and still opens nothing.
-	both := Register(c.Signer, nil, secret)
+	both := c.register(nil, secret)
 	_, err := c.Verifier.Verify(t.Context(), c.signed(secret), both)
 	require.NoError(t, err)
 	require.Equal(t, fault.Unverified, c.refused(t, c.signed(nil), both))
 }
 
 func (c Case) concurrent(t *testing.T) {
-	r, s := c.signed(secret), Register(c.Signer, secret)
+	r, s := c.signed(secret), c.register(secret)
 	results := make(chan error)
 	const callers = 8
 	for range callers {
@@ -190,7 +200,7 @@ func (c Case) concurrent(t *testing.T) {
 func (c Case) raw(t *testing.T) *events.Raw {
 	t.Helper()
 	r := c.signed(secret)
-	v, err := c.Verifier.Verify(t.Context(), r, Register(c.Signer, secret))
+	v, err := c.Verifier.Verify(t.Context(), r, c.register(secret))
 	require.NoError(t, err)
 	return &events.Raw{
 		Receipt: events.NewReceiptID(), Provider: c.Verifier.Provider(), Kind: r.Kind, Signer: v.Signer, Key: v.Key,
