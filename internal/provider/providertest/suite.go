@@ -269,16 +269,26 @@ func Sound(t testing.TB, p provider.Parsed, err error) {
 	t.Helper()
 	if err == nil {
 		require.NotEmpty(t, p.EventID)
-		require.Equal(t, 1, bodies(p), "exactly one body")
+		require.Equal(t, 1, bodies(p), "exactly one body, or a word for why there is none")
+		if p.Ignored != "" {
+			require.Regexp(t, constant, p.Ignored, "it is a label")
+		}
+		if c := p.Confirm; c != nil {
+			require.NotEmpty(t, p.Ignored, "what is to be done stands beside nothing that is applied")
+			require.Equal(t, p.EventID, c.EventID)
+			require.NotEmpty(t, c.TopicARN)
+			require.NotEmpty(t, c.Token)
+		}
 		return
 	}
-	require.Equal(t, fault.Invalid, fault.ClassOf(err))
+	require.Contains(t, []fault.Class{fault.Invalid, fault.Forbidden}, fault.ClassOf(err))
 	require.Regexp(t, constant, err.Error(), "a reason is a constant and nothing else")
 	require.Zero(t, bodies(p))
+	require.Nil(t, p.Confirm)
 }
 
 func bodies(p provider.Parsed) (n int) {
-	for _, there := range []bool{p.Message != nil, p.Call != nil, p.Billing != nil} {
+	for _, there := range []bool{p.Message != nil, p.Call != nil, p.Billing != nil, p.Ignored != ""} {
 		if there {
 			n++
 		}
@@ -294,4 +304,7 @@ func (c Case) reasons(t *testing.T) {
 		seen[r] = true
 	}
 	require.NotEmpty(t, seen)
+	for _, r := range c.Parser.Ignores() {
+		require.Regexp(t, constant, r)
+	}
 }
