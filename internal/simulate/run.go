@@ -3,7 +3,7 @@ package simulate
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
+	"maps"
 	"sync"
 	"time"
 
@@ -15,6 +15,7 @@ import (
 type Options struct {
 	URL         string // of ingest
 	Cast        Cast   // known to Waybill by now
+	Mix         Mix
 	Weather     Weather
 	Rate        int           // requests a second
 	Duration    time.Duration // of the load; what is under way then is played to its end
@@ -82,6 +83,10 @@ type run struct {
 }
 
 func newRun(o *Options) *run {
+	if !o.Cast.CanSign() { // there is no other way for an e-mail
+		o.Mix = maps.Clone(o.Mix)
+		delete(o.Mix, Emails)
+	}
 	return &run{Options: o, client: NewClient(o.URL, o.Connections), tally: newTally()}
 }
 
@@ -118,10 +123,7 @@ func each(letters <-chan *letter, fn func(*letter)) {
 
 // direct is the only goroutine that makes up stories and reads the agenda.
 func (r *run) direct(ctx context.Context, calls, mails chan<- *letter) {
-	p := &playwright{
-		cast: &r.Cast, weather: r.Weather, random: rand.New(rand.NewPCG(r.Seed, 1)), //nolint:gosec // it plays, it hides nothing
-		number: uint64(len(r.Cast.Tenants)), model: &r.model,
-	}
+	p := r.playwright(1, greetings)
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	told := r.began
