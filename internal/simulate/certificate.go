@@ -43,7 +43,7 @@ func KeepCertificate(dir string) (*Certificate, error) {
 	if !errors.Is(err, ErrNoCertificate) {
 		return c, err
 	}
-	if c, err = newCertificate(); err != nil {
+	if c, err = newCertificate(keyBits); err != nil {
 		return nil, err
 	}
 	if err := c.keep(dir); err != nil {
@@ -82,8 +82,8 @@ func ReadCertificate(dir string) (*Certificate, error) {
 }
 
 // newCertificate makes up a key, and a name for its certificate.
-func newCertificate() (*Certificate, error) {
-	key, err := rsa.GenerateKey(rand.Reader, keyBits)
+func newCertificate(bits int) (*Certificate, error) {
+	key, err := rsa.GenerateKey(rand.Reader, bits)
 	if err != nil {
 		return nil, fmt.Errorf("making a key: %w", err)
 	}

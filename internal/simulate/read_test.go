@@ -21,15 +21,9 @@ import (
 	"waybill/internal/simulate"
 )
 
-// certificate is made once: its key is what costs.
-var certificate = sync.OnceValues(func() (*simulate.Certificate, error) {
-	dir, err := os.MkdirTemp("", "waybill-certificate-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	return simulate.KeepCertificate(dir)
-})
+// quick is a certificate of a short key, which signs several times as fast: for
+// what no verifier sees.
+var quick = sync.OnceValues(simulate.ShortCertificate)
 
 // kinds are what the paths are for.
 var kinds = map[string]events.Kind{
@@ -120,7 +114,7 @@ func sent(s *events.Send) provider.Parsed {
 
 func rehearse(t *testing.T, seed uint64, stories int, w simulate.Weather) *simulate.Rehearsal {
 	t.Helper()
-	c, err := certificate()
+	c, err := quick()
 	require.NoError(t, err)
 	return simulate.Rehearse(seed, stories, w, c)
 }

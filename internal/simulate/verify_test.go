@@ -27,9 +27,9 @@ func verify(t *testing.T, r *simulate.Rehearsal, rec *record) simulate.Report {
 // come to, in any order.
 func TestWhatIsRightIsFoundRight(t *testing.T) {
 	t.Parallel()
-	for range 10 {
+	for range 5 {
 		seed := rand.Uint64()
-		r := rehearse(t, seed, 1000, storm)
+		r := rehearse(t, seed, 400, storm)
 		report := verify(t, r, perfect(t, r, seed))
 		require.Zero(t, report.Difference, "seed %d: %v", seed, report.Examples)
 		for _, c := range report.Checks {
@@ -208,7 +208,7 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 	} {
 		t.Run(c.check, func(t *testing.T) {
 			t.Parallel()
-			r := rehearse(t, 7, 300, storm)
+			r := rehearse(t, 7, 150, storm)
 			rec := perfect(t, r, 7)
 			c.spoil(t, r, rec, rec.first(t, r))
 			report := verify(t, r, rec)
@@ -226,12 +226,12 @@ func TestWhatIsWrongIsFound(t *testing.T) {
 // A callback that was never answered may be on record or not.
 func TestWhatMayBeIsRightEitherWay(t *testing.T) {
 	t.Parallel()
-	r := rehearse(t, 7, 300, storm)
+	r := rehearse(t, 7, 150, storm)
 	whole := perfect(t, r, 7)
 	r.Unsure(whole.first(t, r).ID)
 	require.Zero(t, verify(t, r, whole).Difference, "it was taken")
 
-	r = rehearse(t, 7, 300, storm)
+	r = rehearse(t, 7, 150, storm)
 	var e simulate.Told
 	for _, told := range r.Told() { // an event that decides nothing, so that leaving it out is easy
 		if told.Status == "received" && told.Times == 1 {
