@@ -13,20 +13,34 @@ import (
 	"waybill/sends"
 )
 
-// What Twilio is given comes back as evidence of the message.
+// What Twilio is given comes back as evidence of the message or call.
 func TestTwilioEchoesTheMessage(t *testing.T) {
 	t.Parallel()
-	callback, err := sends.StatusCallback("https://hooks.example.com/waybill/", strings.ToUpper(id))
-	require.NoError(t, err)
-	require.Equal(t, "https://hooks.example.com/waybill/api/webhooks/sms/status?wb="+id, callback)
-	u, err := url.Parse(callback)
-	require.NoError(t, err)
-	form := url.Values{"MessageSid": {"SM0123456789abcdef0123456789abcdef"}, "AccountSid": {"AC0123456789abcdef0123456789abcdef"}, "MessageStatus": {"sent"}}
-	parsed, err := twilio.Parser{}.Parse(&events.Raw{
-		Provider: events.Twilio, Kind: events.KindMessageStatus, Signer: form.Get("AccountSid"), URI: u.RequestURI(), Method: "POST", Body: []byte(form.Encode()),
-	})
-	require.NoError(t, err)
-	require.Contains(t, parsed.Evidence.Resources, tenantmap.EchoKey(id))
+	for _, c := range []struct {
+		make func(publicURL, id string) (string, error)
+		path string
+		kind events.Kind
+		form string
+	}{
+		{sends.StatusCallback, "/api/webhooks/sms/status", events.KindMessageStatus, "MessageSid=SM0123456789abcdef0123456789abcdef&MessageStatus=sent"},
+		{sends.CallStatusCallback, "/api/webhooks/voice/status", events.KindCall, "CallSid=CA0123456789abcdef0123456789abcdef&CallStatus=ringing"},
+		{
+			sends.RecordingStatusCallback, "/api/webhooks/voice/recording", events.KindRecording,
+			"CallSid=CA0123456789abcdef0123456789abcdef&RecordingSid=RE0123456789abcdef0123456789abcdef&RecordingStatus=completed",
+		},
+	} {
+		callback, err := c.make("https://hooks.example.com/waybill/", strings.ToUpper(id))
+		require.NoError(t, err)
+		require.Equal(t, "https://hooks.example.com/waybill"+c.path+"?wb="+id, callback)
+		u, err := url.Parse(callback)
+		require.NoError(t, err)
+		const account = "AC0123456789abcdef0123456789abcdef"
+		parsed, err := twilio.Parser{}.Parse(&events.Raw{
+			Provider: events.Twilio, Kind: c.kind, Signer: account, URI: u.RequestURI(), Method: "POST", Body: []byte(c.form + "&AccountSid=" + account),
+		})
+		require.NoError(t, err)
+		require.Contains(t, parsed.Evidence.Resources, tenantmap.EchoKey(id))
+	}
 }
 
 func TestACallbackThatTwilioCouldNotSign(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -104,9 +105,15 @@ func explainSample(saved []byte) (operate.Explanation, error) {
 	if operate.KnownReason(r.Reason) {
 		e.Reason = r.Reason
 	}
+	if plainWords.MatchString(r.Verdict) {
+		e.Differs = append(e.Differs, r.Verdict)
+	}
 	e.Differs = append(e.Differs, operate.Notice(r.Headers, r.Query)...)
 	return e, nil
 }
+
+// plainWords is a sentence of ours: no token, number or URL looks like it.
+var plainWords = regexp.MustCompile(`^[a-z]+'?[a-z]*( [a-zA-Z]+'?[a-z]*){2,40}$`)
 
 func (c doctorRequestCmd) explain(s *session, saved []byte) (operate.Explanation, string, error) {
 	w, err := operate.ReadWire(saved)

@@ -213,7 +213,8 @@ func TestDoctorSaysWhatASampleLetsItSay(t *testing.T) {
 	for sample, want := range map[string]string{
 		`{"provider":"twilio","method":"POST","path":"/api/webhooks/sms","headers":["x-forwarded-host","x-twilio-signature"],"query":["wb"],"reason":"url_mismatch","status":401,"at":"2026-11-23T12:00:00Z"}`: "WAYBILL_PUBLIC_URL",
 		`{"provider":"stripe","method":"POST","path":"/api/webhooks/stripe","reason":"stale","status":401,"at":"2026-11-23T12:00:00Z"}`:                                                                        "300 s",
-		`{"provider":"canary","method":"POST","path":"/","reason":"canary","status":401,"at":"2026-11-23T12:00:00Z"}`:                                                                                          "does not know",
+		`{"provider":"twilio","method":"POST","path":"/api/webhooks/sms","reason":"url_mismatch","verdict":"the URL had another port","status":401,"at":"2026-11-23T12:00:00Z"}`:                               "the URL had another port",
+		`{"provider":"canary","method":"POST","path":"/","verdict":"canary+15550100009","reason":"canary","status":401,"at":"2026-11-23T12:00:00Z"}`:                                                           "does not know",
 	} {
 		r := s.pipe(sample, "doctor", "request", "-")
 		require.Zero(t, r.status, r.errOut)

@@ -160,7 +160,7 @@ func (e *edge) refuse(v *visit, err error) {
 	reason = e.metrics.refuse(v.provider(), reason)
 	e.logRefusal(v, status, reason, err)
 	if status < http.StatusInternalServerError {
-		e.samples.offer(v, status, reason)
+		e.samples.offer(v, status, reason, err)
 	}
 
 	h := v.w.Header()

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -13,6 +14,7 @@ import (
 
 	"waybill/internal/bus"
 	"waybill/internal/events"
+	"waybill/internal/provider"
 )
 
 // Bounds of the samples: enough to explain a refusal, too little to be a load.
@@ -35,6 +37,7 @@ type Rejected struct {
 	Query    []string        `json:"query,omitempty"` // names alone
 	Headers  []string        `json:"headers,omitempty"`
 	Reason   string          `json:"reason"`
+	Verdict  string          `json:"verdict,omitempty"` // what differs in the spelling that would have verified
 	Status   int             `json:"status"`
 	At       time.Time       `json:"at"`
 }
@@ -80,7 +83,7 @@ func newSampler(p bus.Publisher, m *metrics) *sampler {
 }
 
 // offer queues a sample of a refused request, or drops and counts it.
-func (s *sampler) offer(v *visit, status int, reason string) {
+func (s *sampler) offer(v *visit, status int, reason string, cause error) {
 	if !s.allow(v.provider(), v.at) {
 		s.metrics.samples.WithLabelValues(sampleDropped).Inc()
 		return
@@ -89,6 +92,10 @@ func (s *sampler) offer(v *visit, status int, reason string) {
 	one := &Rejected{
 		Provider: v.provider(), Kind: v.kind(), Method: plainMethod(v.r.Method), Path: plainPath(path),
 		Query: queryNames(query), Headers: headerNames(v.r.Header), Reason: reason, Status: status, At: events.Millis(v.at),
+	}
+	var other *provider.SpellingError
+	if errors.As(cause, &other) {
+		one.Verdict = other.How
 	}
 	select {
 	case s.queue <- one:

@@ -41,6 +41,26 @@ func TestSampleHoldsNamesAndNoValues(t *testing.T) {
 	require.False(t, got.At.IsZero())
 }
 
+// A sample says which spelling of the URL was signed, without the URL.
+func TestSampleTellsTheSpellingThatWasSigned(t *testing.T) {
+	t.Parallel()
+	for want, uris := range map[string]struct{ signed, sent string }{
+		"the URL had no query":                                              {statusPath, statusPath + "?wb=7d4f"},
+		"the path had a slash at its end":                                   {statusPath + "/", statusPath},
+		"the query's parameters were in another order or escaped otherwise": {statusPath + "?a=1&b=2", statusPath + "?b=2&a=1"},
+	} {
+		h := open(t, nil)
+		r := twilioPost(uris.signed, callback("sent"))
+		r.uri = uris.sent
+		require.Equal(t, 401, send(t, h.addr, r.bytes()).status)
+		require.Eventually(t, func() bool { return h.counters(t, samples)["published"] == 1 }, waitFor, tick)
+		var got ingest.Rejected
+		require.NoError(t, json.Unmarshal(h.broker.on(events.TopicRejected)[0].Value, &got))
+		require.Equal(t, "url_mismatch", got.Reason)
+		require.Equal(t, want, got.Verdict)
+	}
+}
+
 // A path that nobody has may be an address or a token itself.
 func TestSampleOfAForeignPathHoldsOurOwnSegmentsAlone(t *testing.T) {
 	t.Parallel()

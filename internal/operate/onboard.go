@@ -88,6 +88,9 @@ func (o *Onboard) PlaceSender(ctx context.Context, s Sender) (tenants.Placed, er
 	if s.VoiceRedirect != "" && !isHTTP(s.VoiceRedirect) {
 		return tenants.Placed{}, usage("--voice-redirect: want an absolute http or https URL")
 	}
+	if isOurs(s.VoiceRedirect) {
+		return tenants.Placed{}, usage("--voice-redirect: this is Waybill's own path, and a call would go round in circles; want the URL that answers the call")
+	}
 	if s.From != nil && s.To != nil && !s.From.Before(*s.To) {
 		return tenants.Placed{}, usage("--to must lie behind --from")
 	}
@@ -99,6 +102,12 @@ func (o *Onboard) PlaceSender(ctx context.Context, s Sender) (tenants.Placed, er
 func isHTTP(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && len(s) <= maxURL
+}
+
+// isOurs tells whether a URL is one of ingest's own, whatever its host is called.
+func isOurs(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && strings.Contains(u.Path, "/api/webhooks/")
 }
 
 // maxURL bounds a URL that is told to a provider, in bytes.

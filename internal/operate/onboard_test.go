@@ -97,6 +97,7 @@ func TestWhatCannotBeEntered(t *testing.T) {
 		"nothing":          place(operate.Sender{Value: " ", Org: org}),
 		"no URL":           place(operate.Sender{Value: "+15550100001", Org: org, VoiceRedirect: "calls.example.com/in"}),
 		"no web":           place(operate.Sender{Value: "+15550100001", Org: org, VoiceRedirect: "tel:+15550100001"}),
+		"a circle":         place(operate.Sender{Value: "+15550100001", Org: org, VoiceRedirect: "https://hooks.example.com/x/api/webhooks/voice?a=b"}),
 	} {
 		var usage *operate.UsageError
 		require.ErrorAs(t, err, &usage, name)

@@ -12,3 +12,10 @@ type BaseSpelling struct {
 	URL string
 	How string // what differs, "" = nothing
 }
+
+// SpellingError is the cause of a refusal where another spelling would have
+// verified. How says what differs, in words that hold no value of the request.
+type SpellingError struct{ How string }
+
+// Error returns what differs.
+func (e *SpellingError) Error() string { return e.How }

@@ -13,28 +13,30 @@ const (
 	maxPermuted  = 3        // query parameters of which every order is tried
 )
 
-// signedElsewhere tells whether a refused signature was made with one of the
-// tokens over another spelling of the URL. That is nearly always a proxy that
-// rewrites the query or a base URL that differs from the one given to Twilio,
-// and an operator should be told so. Headers such as X-Forwarded-Host are not
-// consulted: they are the caller's.
-func (t *Twilio) signedElsewhere(signature []byte, tokens [][]byte, uri string, tail []byte) bool {
+// signedElsewhere tells what differs in the spelling of the URL over which a
+// refused signature was made with one of the tokens; "" if there is none. That
+// is nearly always a proxy that rewrites the query or a base URL that differs
+// from the one given to Twilio, and an operator should be told so. Headers such
+// as X-Forwarded-Host are not consulted: they are the caller's.
+func (t *Twilio) signedElsewhere(signature []byte, tokens [][]byte, uri string, tail []byte) (how string) {
 	if len(uri)+len(tail) > maxExplained {
-		return false
+		return ""
 	}
 	for _, b := range t.bases {
-		if matches(signature, tokens, b.foreign, uri, tail) {
-			return true
+		for _, other := range b.foreign {
+			if matches(signature, tokens, []string{other}, uri, tail) {
+				return difference(b.accepted[0], other)
+			}
 		}
 	}
 	for _, other := range respellings(uri) {
 		for _, b := range t.bases {
 			if matches(signature, tokens, b.accepted, other, tail) {
-				return true
+				return respelled(uri, other)
 			}
 		}
 	}
-	return false
+	return ""
 }
 
 // respellings returns other ways to write a request URI: the trailing slash

@@ -34,24 +34,28 @@ func Spellings(r *provider.Request) []provider.Spelling {
 
 // uriSpellings names what [respellings] does.
 func uriSpellings(uri string) []provider.BaseSpelling {
-	path, query, _ := strings.Cut(uri, "?")
 	var out []provider.BaseSpelling
 	for _, other := range respellings(uri) {
-		p, q, found := strings.Cut(other, "?")
-		how := "the query's parameters were in another order or escaped otherwise"
-		switch {
-		case p != path && strings.HasSuffix(path, "/"):
-			how = "the path had no slash at its end"
-		case p != path:
-			how = "the path had a slash at its end"
-		case !found:
-			how = "the URL had no query"
-		case q == "" && query == "":
-			how = "the URL ended with a question mark"
-		}
-		out = append(out, provider.BaseSpelling{URL: other, How: how})
+		out = append(out, provider.BaseSpelling{URL: other, How: respelled(uri, other)})
 	}
 	return out
+}
+
+// respelled tells what differs in a request URI from another of its spellings.
+func respelled(uri, other string) string {
+	path, query, _ := strings.Cut(uri, "?")
+	p, q, found := strings.Cut(other, "?")
+	switch {
+	case p != path && strings.HasSuffix(path, "/"):
+		return "the path had no slash at its end"
+	case p != path:
+		return "the path had a slash at its end"
+	case !found:
+		return "the URL had no query"
+	case q == "" && query == "":
+		return "the URL ended with a question mark"
+	}
+	return "the query's parameters were in another order or escaped otherwise"
 }
 
 // bodySpellings returns a request with its body, or method, as it may have been.

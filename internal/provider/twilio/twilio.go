@@ -137,8 +137,8 @@ func (t *Twilio) judge(signature []byte, tokens [][]byte, uri string, tail []byt
 			return nil
 		}
 	}
-	if t.signedElsewhere(signature, tokens, uri, tail) {
-		return fault.New(fault.Unverified, reasonURLMismatch)
+	if how := t.signedElsewhere(signature, tokens, uri, tail); how != "" {
+		return fault.Wrap(fault.Unverified, reasonURLMismatch, &provider.SpellingError{How: how})
 	}
 	return fault.New(fault.Unverified, reasonBadSignature)
 }
