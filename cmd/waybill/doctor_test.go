@@ -19,6 +19,9 @@ import (
 	"waybill/internal/ingest"
 	"waybill/internal/operate"
 	"waybill/internal/provider"
+	"waybill/internal/provider/connect"
+	"waybill/internal/provider/ses"
+	"waybill/internal/provider/sns"
 	"waybill/internal/provider/stripe"
 	"waybill/internal/provider/twilio"
 	"waybill/internal/seal"
@@ -193,7 +196,7 @@ func TestEveryReasonHasAdvice(t *testing.T) {
 	var unused *kafkabus.Client
 	reg := prometheus.NewRegistry()
 	_, err = ingest.New(ingest.Options{
-		Providers: []provider.Verifier{tw, stripe.New(0)}, Publisher: unused, Follower: unused, Key: key,
+		Providers: []provider.Verifier{tw, ses.New(sns.New(sns.Options{})), connect.New(sns.New(sns.Options{})), stripe.New(0)}, Publisher: unused, Follower: unused, Key: key,
 		Log: slog.New(slog.DiscardHandler), Registerer: reg,
 	})
 	require.NoError(t, err)

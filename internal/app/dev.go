@@ -45,6 +45,7 @@ type DevOptions struct {
 type DevConfig struct {
 	SecretKey config.Secret `env:"WAYBILL_SECRET_KEY" doc:"seals provider secrets; dev makes and keeps one when it is not set"`
 	PublicURL []string      `env:"WAYBILL_PUBLIC_URL" doc:"base URLs that signatures are checked against; dev takes its own address when it is not set"`
+	SNS       ingest.SNSConfig
 	Router    router.Config
 	Retention retention.Config
 }
@@ -247,6 +248,7 @@ func (d *dev) ingestConfig() (ingest.Config, error) {
 	}
 	d.ready.PublicURL, _, _ = strings.Cut(src["WAYBILL_PUBLIC_URL"], ",")
 	err := config.Load(&cfg, src)
+	cfg.SNS = d.o.Config.SNS
 	return cfg, err
 }
 

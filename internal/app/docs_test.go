@@ -25,6 +25,9 @@ import (
 	"waybill/internal/obs"
 	"waybill/internal/postgres"
 	"waybill/internal/provider"
+	"waybill/internal/provider/connect"
+	"waybill/internal/provider/ses"
+	"waybill/internal/provider/sns"
 	"waybill/internal/provider/stripe"
 	"waybill/internal/provider/twilio"
 	"waybill/internal/retention"
@@ -230,7 +233,7 @@ func registerIngest(reg prometheus.Registerer, log *slog.Logger) error {
 	}
 	var unused *kafkabus.Client
 	_, err = ingest.New(ingest.Options{
-		Providers: []provider.Verifier{tw, stripe.New(0)},
+		Providers: []provider.Verifier{tw, ses.New(sns.New(sns.Options{})), connect.New(sns.New(sns.Options{})), stripe.New(0)},
 		Publisher: unused, Follower: unused, Key: key, Log: log, Registerer: reg,
 	})
 	return err

@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"runtime"
 	"time"
 
@@ -12,6 +14,9 @@ import (
 	"waybill/internal/ingest"
 	"waybill/internal/postgres"
 	"waybill/internal/provider"
+	"waybill/internal/provider/connect"
+	"waybill/internal/provider/ses"
+	"waybill/internal/provider/sns"
 	"waybill/internal/provider/stripe"
 	"waybill/internal/provider/twilio"
 	"waybill/internal/retention"
@@ -85,6 +90,20 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// SNSOptions returns how messages of SNS are verified. It reads the certificates
+// that are pinned.
+func SNSOptions(cfg ingest.SNSConfig) (sns.Options, error) {
+	o := sns.Options{MaxAge: cfg.MaxAge, RefuseSHA1: cfg.RefuseSHA1}
+	if cfg.CertDir == "" {
+		return o, nil
+	}
+	var err error
+	if o.Pinned, err = sns.ReadPinned(os.DirFS(cfg.CertDir)); err != nil {
+		return o, fmt.Errorf("WAYBILL_SNS_CERT_DIR: %w", err)
+	}
+	return o, nil
+}
+
 // startIngest serves the providers' callbacks. It returns the address, and who
 // may sign as ingest knows it.
 func (p *process) startIngest(cfg ingest.Config, client *kafkabus.Client) (string, provider.Signers, error) {
@@ -96,8 +115,13 @@ func (p *process) startIngest(cfg ingest.Config, client *kafkabus.Client) (strin
 	if err != nil {
 		return "", nil, err
 	}
+	topics, err := SNSOptions(cfg.SNS)
+	if err != nil {
+		return "", nil, err
+	}
+	envelopes := sns.New(topics)
 	in, err := ingest.New(ingest.Options{
-		Config: cfg, Providers: []provider.Verifier{tw, stripe.New(stripeTolerance)},
+		Config: cfg, Providers: []provider.Verifier{tw, ses.New(envelopes), connect.New(envelopes), stripe.New(stripeTolerance)},
 		Publisher: client, Follower: client, Key: key,
 		Log: p.log.With("part", "ingest"), Registerer: p.registry, Health: p.health,
 	})

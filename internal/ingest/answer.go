@@ -10,7 +10,7 @@ import (
 	"waybill/internal/provider"
 )
 
-// success is what a genuine request is answered once it is durable.
+// success is what a request is answered; a genuine one once it is durable.
 type success struct {
 	status      int
 	contentType string // "" = no body

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -18,7 +19,9 @@ type Config struct {
 	PublicURL []string      `env:"WAYBILL_PUBLIC_URL" doc:"base URLs that the providers were given, comma-separated; signatures are checked against these (required)"`
 	SecretKey config.Secret `env:"WAYBILL_SECRET_KEY" doc:"key that opens the providers' secrets: 32 bytes in base64 (required)"`
 
-	MaxInflightBytes int64 `env:"WAYBILL_INGEST_MAX_INFLIGHT_BYTES" envDefault:"67108864" doc:"memory for requests being served, in bytes; beyond it they are answered 503"`
+	SNS SNSConfig
+
+	MaxInflightBytes int64 `env:"WAYBILL_INGEST_MAX_INFLIGHT_BYTES" envDefault:"67108864" doc:"memory for requests being served, in bytes; beyond it they are answered 503; contact records of Amazon Connect take 16 MiB a request"`
 	MaxConnections   int   `env:"WAYBILL_INGEST_MAX_CONNECTIONS" envDefault:"4096" doc:"connections served at once; more wait to be accepted"`
 
 	HeaderTimeout   time.Duration `env:"WAYBILL_INGEST_HEADER_TIMEOUT" envDefault:"3s" doc:"time for a request's header block, at most 3s"`
@@ -28,11 +31,32 @@ type Config struct {
 	ShutdownTimeout time.Duration `env:"WAYBILL_INGEST_SHUTDOWN_TIMEOUT" envDefault:"8s" doc:"time for requests in flight after the drain delay; not below the request timeout"`
 }
 
+// SNSConfig is what whoever verifies messages of SNS reads.
+type SNSConfig struct {
+	CertDir    string        `env:"WAYBILL_SNS_CERT_DIR" doc:"folder with certificates of SNS, for networks that cannot fetch them: PEM files named as in SigningCertURL, trusted whatever their dates; nothing is fetched then"`
+	MaxAge     time.Duration `env:"WAYBILL_SNS_MAX_AGE" envDefault:"24h" doc:"how old a message of SNS may be when it comes; 0 = any age"`
+	RefuseSHA1 bool          `env:"WAYBILL_SNS_REFUSE_SHA1" envDefault:"false" doc:"whether to refuse messages of SNS that are signed with SHA-1, which is what a topic does until its SignatureVersion is set to 2"`
+}
+
+// Validate reports what cannot work.
+func (c *SNSConfig) Validate() error {
+	var errs []error
+	if c.CertDir != "" {
+		if info, err := os.Stat(c.CertDir); err != nil || !info.IsDir() {
+			errs = append(errs, errors.New("WAYBILL_SNS_CERT_DIR: must be a folder that can be read"))
+		}
+	}
+	if c.MaxAge < 0 {
+		errs = append(errs, errors.New("WAYBILL_SNS_MAX_AGE: must not be below 0"))
+	}
+	return errors.Join(errs...)
+}
+
 // Promises that the environment cannot loosen.
 const (
 	maxHeaderTimeout  = 3 * time.Second
 	maxRequestTimeout = 8 * time.Second
-	minInflightBytes  = 4 << 20 // a few of the largest requests
+	minInflightBytes  = 24 << 20 // a delivery of many records, and a few of the largest other requests
 )
 
 // Validate reports every problem at once, each with its variable. It never

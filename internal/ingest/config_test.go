@@ -26,6 +26,7 @@ func TestConfigReportsEveryProblem(t *testing.T) {
 		"WAYBILL_SECRET_KEY": secret, "WAYBILL_INGEST_MAX_INFLIGHT_BYTES": "1", "WAYBILL_INGEST_MAX_CONNECTIONS": "0",
 		"WAYBILL_INGEST_HEADER_TIMEOUT": "4s", "WAYBILL_INGEST_REQUEST_TIMEOUT": "9s", "WAYBILL_INGEST_IDLE_TIMEOUT": "0s",
 		"WAYBILL_INGEST_DRAIN_DELAY": "-1s", "WAYBILL_INGEST_SHUTDOWN_TIMEOUT": "1s",
+		"WAYBILL_SNS_CERT_DIR": "nowhere", "WAYBILL_SNS_MAX_AGE": "-1s", "WAYBILL_SNS_REFUSE_SHA1": "perhaps",
 	})
 	require.Error(t, err)
 	for _, f := range config.Fields(&c) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,8 @@ type edge struct {
 	timeout   time.Duration // for one request, from here to its answer
 	draining  atomic.Bool
 
+	deliveries deliveries
+
 	metrics *metrics
 	log     *slog.Logger
 	now     func() time.Time
@@ -43,8 +46,9 @@ type visit struct {
 	at    time.Time
 	read  bool // nothing of the request is left on the wire
 
-	taken  events.Kind // what it turned out to be
-	answer success     // once it is durable
+	taken     events.Kind // what it turned out to be
+	answer    success     // once it is durable
+	delivered provider.Delivered
 }
 
 func (v *visit) provider() events.Provider {
@@ -59,6 +63,22 @@ func (v *visit) kind() events.Kind {
 		return ""
 	}
 	return v.route.kind
+}
+
+// request returns what a verifier sees.
+func (v *visit) request(body []byte) *provider.Request {
+	return &provider.Request{
+		Kind: v.route.kind, Method: v.r.Method, URI: v.r.RequestURI, Header: v.r.Header, Body: body, At: v.at,
+	}
+}
+
+// raw returns a record of the request as it is kept, under a receipt of its own.
+func (v *visit) raw(req *provider.Request, verified provider.Verified, body []byte) events.Raw {
+	return events.Raw{
+		Receipt: events.NewReceiptID(), Provider: v.route.provider, Kind: v.taken,
+		Signer: verified.Signer, Token: verified.Token, Key: verified.Key, Headers: verified.Headers,
+		Method: req.Method, URI: req.URI, Body: body, ReceivedAt: req.At,
+	}
 }
 
 // ServeHTTP implements [http.Handler].
@@ -91,9 +111,19 @@ func (e *edge) take(v *visit) (err error) {
 	if e.draining.Load() {
 		return errDraining
 	}
+	if v.route.carrier != nil {
+		return e.deliver(v)
+	}
+	timeout := e.timeout
+	if within := v.route.within; within > 0 && within < timeout {
+		timeout = within
+		if err := v.allow(timeout, 2*timeout); err != nil {
+			return err
+		}
+	}
 	// A caller who hangs up does not undo what it sent: it may have closed only
 	// its own side, and would send the same again.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), e.timeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.r.Context()), timeout)
 	defer cancel()
 	held := &share{budget: e.budget}
 	defer held.release()
@@ -102,9 +132,7 @@ func (e *edge) take(v *visit) (err error) {
 		return err
 	}
 	v.read = true
-	req := &provider.Request{
-		Kind: v.route.kind, Method: v.r.Method, URI: v.r.RequestURI, Header: v.r.Header, Body: body, At: v.at,
-	}
+	req := v.request(body)
 	verified, err := v.route.verifier.Verify(ctx, req, e.signers)
 	if err != nil {
 		return err
@@ -112,23 +140,18 @@ func (e *edge) take(v *visit) (err error) {
 	if v.answer, v.taken, err = e.reply(v.route, &verified); err != nil {
 		return err
 	}
-	return e.publish(ctx, v.route.provider, v.taken, req, verified)
+	raw := v.raw(req, verified, req.Body)
+	return e.publish(ctx, v.route.provider, raw.Record())
 }
 
-// publish makes a genuine request durable.
-func (e *edge) publish(ctx context.Context, from events.Provider, kind events.Kind, req *provider.Request, verified provider.Verified) error {
-	raw := events.Raw{
-		Receipt: events.NewReceiptID(), Provider: from, Kind: kind,
-		Signer: verified.Signer, Token: verified.Token, Key: verified.Key, Headers: verified.Headers,
-		Method: req.Method, URI: req.URI, Body: req.Body, ReceivedAt: req.At,
-	}
-	record := raw.Record()
+// publish makes records of a genuine request durable.
+func (e *edge) publish(ctx context.Context, from events.Provider, records ...events.Record) error {
 	start := e.now()
-	err := e.publisher.Publish(ctx, record)
+	err := e.publisher.Publish(ctx, records...)
 	e.metrics.publishSeconds.WithLabelValues(string(from)).Observe(e.now().Sub(start).Seconds())
 	switch {
 	case err == nil:
-		e.metrics.published.WithLabelValues(record.Topic).Inc()
+		e.metrics.published.WithLabelValues(events.RawTopic(from)).Add(float64(len(records)))
 		return nil
 	case errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil:
 		return fault.Wrap(fault.Unavailable, reasonPublishTimeout, err)
@@ -146,11 +169,21 @@ func (e *edge) accept(v *visit) {
 	e.log.LogAttrs(context.Background(), slog.LevelDebug, "request accepted",
 		slog.String("provider", string(v.route.provider)), slog.String("kind", string(v.taken)),
 		slog.String("outcome", "accepted"), slog.Int("status", ok.status))
-	if ok.contentType != "" {
-		v.w.Header().Set("Content-Type", ok.contentType)
+	v.write(ok)
+}
+
+// write answers, in the words of the route's provider where it has some.
+func (v *visit) write(a success) {
+	if v.route != nil && v.route.carrier != nil {
+		contentType, body := v.route.carrier.Reply(v.r.Header, v.delivered, v.at, a.status)
+		a.contentType, a.body = contentType, string(body)
+		v.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	}
-	v.w.WriteHeader(ok.status)
-	_, _ = io.WriteString(v.w, ok.body)
+	if a.contentType != "" {
+		v.w.Header().Set("Content-Type", a.contentType)
+	}
+	v.w.WriteHeader(a.status)
+	_, _ = io.WriteString(v.w, a.body)
 }
 
 // refuse counts, logs and answers a request that was not kept. The answer says
@@ -164,7 +197,6 @@ func (e *edge) refuse(v *visit, err error) {
 	}
 
 	h := v.w.Header()
-	h.Set("Content-Type", "text/plain; charset=utf-8")
 	if status == http.StatusMethodNotAllowed {
 		h.Set("Allow", strings.Join(v.route.methods, ", "))
 	}
@@ -177,8 +209,7 @@ func (e *edge) refuse(v *visit, err error) {
 	if !v.read {
 		connOf(v.r.Context()).linger()
 	}
-	v.w.WriteHeader(status)
-	_, _ = io.WriteString(v.w, http.StatusText(status)+"\n")
+	v.write(success{status, "text/plain; charset=utf-8", http.StatusText(status) + "\n"})
 }
 
 // logRefusal writes the one line of a refused request. The cause is added only

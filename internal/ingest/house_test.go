@@ -20,6 +20,9 @@ import (
 	"waybill/internal/ingest"
 	"waybill/internal/obs"
 	"waybill/internal/provider"
+	"waybill/internal/provider/connect"
+	"waybill/internal/provider/ses"
+	"waybill/internal/provider/sns"
 	"waybill/internal/provider/stripe"
 	"waybill/internal/provider/twilio"
 	"waybill/internal/seal"
@@ -88,6 +91,7 @@ type house struct {
 	log    *lines
 	health *obs.Health
 	clock  *clock
+	aws    *aws
 	key    *seal.Key
 	stop   context.CancelFunc
 	done   chan struct{} // closed when Run has returned
@@ -97,7 +101,8 @@ type house struct {
 // setup is what a test may change before the edge starts.
 type setup struct {
 	config    ingest.Config
-	verifiers []provider.Verifier
+	sns       sns.Options
+	verifiers func(*sns.Verifier) []provider.Verifier
 	signers   []events.Record
 }
 
@@ -112,8 +117,8 @@ func testConfig(t *testing.T) ingest.Config {
 	return c
 }
 
-// open starts an edge that knows the account and an endpoint of Stripe, and
-// waits until it is ready.
+// open starts an edge that knows the account, an endpoint of Stripe, topics and
+// an instance of Amazon Connect, and waits until it is ready.
 func open(t *testing.T, change func(*setup)) *house {
 	t.Helper()
 	s := setup{config: testConfig(t)}
@@ -121,21 +126,29 @@ func open(t *testing.T, change func(*setup)) *house {
 	require.NoError(t, err)
 	tw, err := twilio.New(s.config.PublicURL)
 	require.NoError(t, err)
-	s.verifiers = []provider.Verifier{tw, stripe.New(stripe.Tolerance)}
+	h := &house{
+		reg: prometheus.NewRegistry(), log: &lines{}, health: obs.NewHealth(), clock: &clock{}, key: key, done: make(chan struct{}),
+	}
+	h.aws = newAWS(t)
+	s.sns = sns.Options{MaxAge: s.config.SNS.MaxAge, Now: h.clock.now, Fetch: h.aws.fetch}
 	s.signers = []events.Record{
 		signerRecord(t, key, events.Twilio, account, "an older token", token),
 		signerRecord(t, key, events.Twilio, emptyAccount, ""),
 		signerRecord(t, key, events.Stripe, "default", stripeSecret),
+		topicRecord(t, key, "ses", sesTopic),
+		topicRecord(t, key, "connect", connectTopic, instanceToken(key)),
+		topicRecord(t, key, "connect", unboundTopic),
+		instanceRecord(t, key),
+	}
+	s.verifiers = func(envelopes *sns.Verifier) []provider.Verifier {
+		return []provider.Verifier{tw, stripe.New(stripe.Tolerance), ses.New(envelopes), connect.New(envelopes)}
 	}
 	if change != nil {
 		change(&s)
 	}
-	h := &house{
-		broker: &broker{config: s.signers}, reg: prometheus.NewRegistry(), log: &lines{},
-		health: obs.NewHealth(), clock: &clock{}, key: key, done: make(chan struct{}),
-	}
+	h.broker = &broker{config: s.signers}
 	edge, err := ingest.New(ingest.Options{
-		Config: s.config, Providers: s.verifiers, Publisher: h.broker, Follower: h.broker, Key: key,
+		Config: s.config, Providers: s.verifiers(sns.New(s.sns)), Publisher: h.broker, Follower: h.broker, Key: key,
 		Log: obs.NewLogger(h.log, slog.LevelDebug), Registerer: h.reg, Health: h.health, Now: h.clock.now,
 	})
 	require.NoError(t, err)

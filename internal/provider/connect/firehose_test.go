@@ -138,10 +138,11 @@ func TestDeliveryBadInput(t *testing.T) {
 		{"packed and corrupt", "gzip", string(corrupt), "malformed_gzip", fault.Invalid},
 		{"empty gzip", "gzip", "", "cut_short", fault.Invalid},
 		{"packed otherwise", "br", request(), "unsupported_encoding", fault.Invalid},
-		{"a record too large", "", request(strings.Repeat("a", connect.MaxRecordBytes+1)), "record_too_large", fault.Invalid},
-		{"a record much too large", "", request(strings.Repeat("a", connect.MaxRecordBytes+9)), "record_too_large", fault.Invalid},
-		{"too many records", "", request(make([]string, 10_001)...), "too_many_records", fault.Invalid},
-		{"too many documents", "", request(repeated(21, strings.Repeat("1 ", 1000))...), "too_many_records", fault.Invalid},
+		{"a record too large", "", request(strings.Repeat("a", connect.MaxRecordBytes+1)), "record_too_large", fault.Internal},
+		{"a record much too large", "", request(strings.Repeat("a", connect.MaxRecordBytes+9)), "record_too_large", fault.Internal},
+		{"no base64 and too large", "", `{` + id + `,"records":[{"data":"%` + strings.Repeat("a", connect.MaxRecordBytes) + `"}]}`, "record_too_large", fault.Internal},
+		{"too many records", "", request(make([]string, 10_001)...), "too_many_records", fault.Internal},
+		{"too many documents", "", request(repeated(21, strings.Repeat("1 ", 1000))...), "too_many_records", fault.Internal},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

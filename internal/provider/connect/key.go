@@ -39,7 +39,7 @@ func KeyReasons() []string {
 const maxKey = 4096
 
 // Holder returns the instance whose key a request presents in one of the two
-// headers, among the signers of a snapshot. Every key that is registered for
+// headers, among the signers of a snapshot, and the id of that key. Every key that is registered for
 // the header is compared, in constant time and by its SHA-256, so that neither
 // its bytes nor its length nor its place show. An empty one opens nothing.
 // Where the snapshot may lack a signer an unknown key is an error of class
@@ -47,37 +47,39 @@ const maxKey = 4096
 //
 // Two instances that share a key have none: the one cannot be told from the
 // other.
-func Holder(h http.Header, header string, signers []provider.Signer, k provider.Knowledge) (string, error) {
+func Holder(h http.Header, header string, signers []provider.Signer, k provider.Knowledge) (instance, keyID string, err error) {
 	given := h.Values(header)
 	if len(given) != 1 || given[0] == "" || len(given[0]) > maxKey {
-		return "", fault.New(fault.Unverified, reasonMissingKey)
+		return "", "", fault.New(fault.Unverified, reasonMissingKey)
 	}
 	want := sha256.Sum256([]byte(given[0]))
-	holder, holders, empty := "", 0, false
+	holders, empty := 0, false
 	for _, s := range signers {
-		found := 0
+		found := false
 		for _, secret := range s.Secrets {
+			if len(secret.Value) == 0 {
+				empty = empty || secret.Algorithm == algorithms[header] || secret.Algorithm == "" // nobody knows any more what for
+				continue
+			}
 			if secret.Algorithm != algorithms[header] {
 				continue
 			}
-			if len(secret.Value) == 0 {
-				empty = true
-				continue
-			}
 			sum := sha256.Sum256(secret.Value)
-			found |= subtle.ConstantTimeCompare(sum[:], want[:])
+			if subtle.ConstantTimeCompare(sum[:], want[:]) == 1 {
+				found, instance, keyID = true, s.Name, secret.ID
+			}
 		}
-		if found == 1 {
-			holder, holders = s.Name, holders+1
+		if found {
+			holders++
 		}
 	}
 	switch {
-	case holders == 1 && holder != "":
-		return holder, nil
+	case holders == 1 && instance != "":
+		return instance, keyID, nil
 	case empty:
-		return "", fault.New(fault.Unavailable, reasonEmptyKey)
+		return "", "", fault.New(fault.Unavailable, reasonEmptyKey)
 	case k == provider.Unsure:
-		return "", fault.New(fault.Unavailable, reasonUnsureKey)
+		return "", "", fault.New(fault.Unavailable, reasonUnsureKey)
 	}
-	return "", fault.New(fault.Unverified, reasonBadKey)
+	return "", "", fault.New(fault.Unverified, reasonBadKey)
 }

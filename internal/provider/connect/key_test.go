@@ -15,7 +15,7 @@ import (
 func TestHolder(t *testing.T) {
 	t.Parallel()
 	secret := func(algorithm, value string) provider.Secret {
-		return provider.Secret{Algorithm: algorithm, Value: []byte(value)}
+		return provider.Secret{ID: "id of " + value, Algorithm: algorithm, Value: []byte(value)}
 	}
 	signers := []provider.Signer{
 		{Name: "none"},
@@ -25,6 +25,7 @@ func TestHolder(t *testing.T) {
 		{Name: "", Secrets: []provider.Secret{secret("firehose_key", "nameless"), secret("", "plain")}},
 	}
 	empty := append([]provider.Signer{{Name: "e", Secrets: []provider.Secret{secret("firehose_key", "")}}}, signers...)
+	lost := append([]provider.Signer{{Name: "l", Secrets: []provider.Secret{{}}}}, signers...)
 	const firehose, api = connect.HeaderFirehoseKey, connect.HeaderAPIKey
 	for _, c := range []struct {
 		name, header string
@@ -47,6 +48,7 @@ func TestHolder(t *testing.T) {
 		{"unknown, nobody registered", firehose, []string{"x"}, nil, provider.Unknown, "", "bad_key", fault.Unverified},
 		{"unknown, snapshot unsure", firehose, []string{"x"}, signers, provider.Unsure, "", "unsure_key", fault.Unavailable},
 		{"unknown, somebody's is empty", firehose, []string{"x"}, empty, provider.Known, "", "empty_key", fault.Unavailable},
+		{"unknown, of somebody's it is not known what for", firehose, []string{"x"}, lost, provider.Known, "", "empty_key", fault.Unavailable},
 		{"absent", firehose, nil, empty, provider.Known, "", "missing_key", fault.Unverified},
 		{"empty", firehose, []string{""}, empty, provider.Known, "", "missing_key", fault.Unverified},
 		{"twice", firehose, []string{"stream-a", "stream-a"}, signers, provider.Known, "", "missing_key", fault.Unverified},
@@ -59,12 +61,14 @@ func TestHolder(t *testing.T) {
 			for _, v := range c.given {
 				h.Add(c.header, v)
 			}
-			got, err := connect.Holder(h, c.header, c.signers, c.k)
+			got, keyID, err := connect.Holder(h, c.header, c.signers, c.k)
 			require.Equal(t, c.holder, got)
 			if c.want == "" {
 				require.NoError(t, err)
+				require.Equal(t, "id of "+c.given[0], keyID)
 				return
 			}
+			require.Empty(t, keyID)
 			require.EqualError(t, err, c.want)
 			require.Equal(t, c.class, fault.ClassOf(err))
 			require.Contains(t, connect.KeyReasons(), c.want)

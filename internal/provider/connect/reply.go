@@ -18,8 +18,8 @@ const maxReplyID = 256
 // failure. problem is "" for success, or else a constant that tells no more
 // than the status does.
 //
-// requestID is the body's, or where that was not read the value of
-// X-Amz-Firehose-Request-Id.
+// requestID is the value of X-Amz-Firehose-Request-Id, or where that was not
+// given the body's, which is the same.
 func Reply(requestID string, at time.Time, problem string) []byte {
 	if len(requestID) > maxReplyID {
 		requestID = ""

@@ -19,6 +19,16 @@ import (
 	"waybill/internal/provider"
 )
 
+// Scheme is what a signature is made with.
+type Scheme uint8
+
+// The schemes.
+const (
+	MAC       Scheme = iota // a secret that both sides have
+	Bearer                  // the secret itself is sent
+	Published               // a key whose public half is published: none is registered here
+)
+
 // Case is one genuine request of one provider.
 type Case struct {
 	Name     string
@@ -28,9 +38,15 @@ type Case struct {
 	Signer  string           // the name that the signer is registered under
 	Request provider.Request // unsigned; every byte of its body must count: no two spellings of one value
 	Header  string           // the header that carries the signature
-	// Sign puts a signature made with the secret into the request's headers.
-	// It must be written without the provider's own code.
+	// Sign puts a signature made with the secret into the request's headers, or of
+	// a published scheme into its body. It must be written without the provider's
+	// own code.
 	Sign func(r *provider.Request, secret []byte)
+
+	Scheme Scheme
+	// Register returns a complete snapshot that knows the signer by these secrets;
+	// nil = [Register] under Signer's name.
+	Register func(secrets ...[]byte) Signers
 
 	SignsURI  bool // whether the request URI is signed
 	SignsBody bool // whether the body is signed
@@ -62,6 +78,14 @@ func Suite(t *testing.T, cases ...Case) {
 	}
 }
 
+// register returns a snapshot that knows the signer by these secrets.
+func (c Case) register(secrets ...[]byte) Signers {
+	if c.Register != nil {
+		return c.Register(secrets...)
+	}
+	return Register(c.Signer, secrets...)
+}
+
 // signed returns the genuine request, a copy of its own.
 func (c Case) signed(with []byte) *provider.Request {
 	r := c.Request
@@ -84,12 +108,16 @@ func (c Case) refused(t *testing.T, r *provider.Request, s provider.Signers) fau
 	require.Contains(t, c.Verifier.Reasons(), fault.ReasonOf(err))
 	require.Equal(t, fault.ReasonOf(err), err.Error(), "a refusal says its reason and nothing else")
 	class := fault.ClassOf(err)
-	require.Contains(t, []fault.Class{fault.Unverified, fault.Unregistered, fault.Unavailable}, class)
+	want := []fault.Class{fault.Unverified, fault.Unregistered, fault.Unavailable}
+	if c.Scheme == Published {
+		want = append(want, fault.Invalid) // not an envelope at all
+	}
+	require.Contains(t, want, class)
 	return class
 }
 
 func (c Case) genuine(t *testing.T) {
-	v, err := c.Verifier.Verify(t.Context(), c.signed(secret), Register(c.Signer, secret))
+	v, err := c.Verifier.Verify(t.Context(), c.signed(secret), c.register(secret))
 	require.NoError(t, err)
 	require.NotEmpty(t, v.Signer)
 	require.NotEmpty(t, v.Key)
@@ -100,27 +128,34 @@ func (c Case) genuine(t *testing.T) {
 }
 
 func (c Case) rotation(t *testing.T) {
+	if c.Scheme == Published {
+		return // there is no secret
+	}
 	for _, with := range [][]byte{older, secret} {
-		_, err := c.Verifier.Verify(t.Context(), c.signed(with), Register(c.Signer, older, secret))
+		_, err := c.Verifier.Verify(t.Context(), c.signed(with), c.register(older, secret))
 		require.NoError(t, err)
 	}
 }
 
 func (c Case) otherSecret(t *testing.T) {
-	require.Equal(t, fault.Unverified, c.refused(t, c.signed(older), Register(c.Signer, secret)))
+	require.Equal(t, fault.Unverified, c.refused(t, c.signed(older), c.register(secret)))
 }
 
 func (c Case) unsigned(t *testing.T) {
 	r := c.signed(secret)
+	want := []fault.Class{fault.Unverified}
+	if c.Scheme == Published {
+		want = append(want, fault.Invalid) // the header only says what the body is
+	}
 	r.Header.Del(c.Header)
-	require.Equal(t, fault.Unverified, c.refused(t, r, Register(c.Signer, secret)))
+	require.Contains(t, want, c.refused(t, r, c.register(secret)))
 	r.Header.Set(c.Header, "")
-	require.Equal(t, fault.Unverified, c.refused(t, r, Register(c.Signer, secret)))
+	require.Contains(t, want, c.refused(t, r, c.register(secret)))
 }
 
 func (c Case) flipped(t *testing.T) {
 	good := c.signed(secret)
-	signers := Register(c.Signer, secret)
+	signers := c.register(secret)
 	each := func(b []byte, try func(changed string)) {
 		for i := range b {
 			for bit := range 8 {
@@ -154,25 +189,44 @@ func (c Case) flipped(t *testing.T) {
 
 func (c Case) stranger(t *testing.T) {
 	r := c.signed(secret)
-	require.Equal(t, fault.Unregistered, c.refused(t, r, Nobody(provider.Unknown)))
+	want := fault.Unregistered
+	if c.Scheme == Bearer {
+		want = fault.Unverified // a key names nobody: it is one that is registered, or wrong
+	}
+	require.Equal(t, want, c.refused(t, r, Nobody(provider.Unknown)))
 	require.Equal(t, fault.Unavailable, c.refused(t, r, Nobody(provider.Unsure)))
 }
 
 func (c Case) emptySecret(t *testing.T) {
-	for _, s := range []Signers{Register(c.Signer), Register(c.Signer, nil), Register(c.Signer, []byte{}, nil)} {
-		for _, with := range [][]byte{nil, secret} {
-			require.Equal(t, fault.Unavailable, c.refused(t, c.signed(with), s))
+	switch c.Scheme {
+	case Published:
+		return // there is no secret
+	case Bearer:
+		for _, s := range []Signers{c.register(nil), c.register([]byte{}, nil)} {
+			require.Equal(t, fault.Unavailable, c.refused(t, c.signed(secret), s))
+			require.Equal(t, fault.Unverified, c.refused(t, c.signed(nil), s))
 		}
+		require.Equal(t, fault.Unverified, c.refused(t, c.signed(secret), c.register()))
+	default:
+		c.emptyMAC(t)
 	}
 	// Beside a good one it is passed over, and still opens nothing.
-	both := Register(c.Signer, nil, secret)
+	both := c.register(nil, secret)
 	_, err := c.Verifier.Verify(t.Context(), c.signed(secret), both)
 	require.NoError(t, err)
 	require.Equal(t, fault.Unverified, c.refused(t, c.signed(nil), both))
 }
 
+func (c Case) emptyMAC(t *testing.T) {
+	for _, s := range []Signers{c.register(), c.register(nil), c.register([]byte{}, nil)} {
+		for _, with := range [][]byte{nil, secret} {
+			require.Equal(t, fault.Unavailable, c.refused(t, c.signed(with), s))
+		}
+	}
+}
+
 func (c Case) concurrent(t *testing.T) {
-	r, s := c.signed(secret), Register(c.Signer, secret)
+	r, s := c.signed(secret), c.register(secret)
 	results := make(chan error)
 	const callers = 8
 	for range callers {
@@ -190,7 +244,7 @@ func (c Case) concurrent(t *testing.T) {
 func (c Case) raw(t *testing.T) *events.Raw {
 	t.Helper()
 	r := c.signed(secret)
-	v, err := c.Verifier.Verify(t.Context(), r, Register(c.Signer, secret))
+	v, err := c.Verifier.Verify(t.Context(), r, c.register(secret))
 	require.NoError(t, err)
 	return &events.Raw{
 		Receipt: events.NewReceiptID(), Provider: c.Verifier.Provider(), Kind: r.Kind, Signer: v.Signer, Key: v.Key,
@@ -259,16 +313,26 @@ func Sound(t testing.TB, p provider.Parsed, err error) {
 	t.Helper()
 	if err == nil {
 		require.NotEmpty(t, p.EventID)
-		require.Equal(t, 1, bodies(p), "exactly one body")
+		require.Equal(t, 1, bodies(p), "exactly one body, or a word for why there is none")
+		if p.Ignored != "" {
+			require.Regexp(t, constant, p.Ignored, "it is a label")
+		}
+		if c := p.Confirm; c != nil {
+			require.NotEmpty(t, p.Ignored, "what is to be done stands beside nothing that is applied")
+			require.Equal(t, p.EventID, c.EventID)
+			require.NotEmpty(t, c.TopicARN)
+			require.NotEmpty(t, c.Token)
+		}
 		return
 	}
-	require.Equal(t, fault.Invalid, fault.ClassOf(err))
+	require.Contains(t, []fault.Class{fault.Invalid, fault.Forbidden}, fault.ClassOf(err))
 	require.Regexp(t, constant, err.Error(), "a reason is a constant and nothing else")
 	require.Zero(t, bodies(p))
+	require.Nil(t, p.Confirm)
 }
 
 func bodies(p provider.Parsed) (n int) {
-	for _, there := range []bool{p.Message != nil, p.Call != nil, p.Billing != nil} {
+	for _, there := range []bool{p.Message != nil, p.Call != nil, p.Billing != nil, p.Ignored != ""} {
 		if there {
 			n++
 		}

@@ -19,7 +19,7 @@ func benchEnvelope(b *testing.B) fields {
 	b.Helper()
 	event, err := os.ReadFile(filepath.Join(providertest.Vectors(b, "ses"), "event-delivery.json"))
 	require.NoError(b, err)
-	return notification().with("Message", string(event)).signed(b, leafKey())
+	return notification().With("Message", string(event)).Signed(b, leafKey())
 }
 
 // The floor: the hash and the RSA check over the string that is signed.
@@ -27,7 +27,7 @@ func BenchmarkFloor(b *testing.B) {
 	f := benchEnvelope(b)
 	signature, err := base64.StdEncoding.DecodeString(f["Signature"].(string))
 	require.NoError(b, err)
-	signed, key := []byte(f.stringToSign()), &leafKey().PublicKey
+	signed, key := []byte(f.StringToSign()), &leafKey().PublicKey
 	b.ReportAllocs()
 	for b.Loop() {
 		sum := sha256.Sum256(signed)
@@ -41,7 +41,7 @@ func BenchmarkFloor(b *testing.B) {
 func BenchmarkVerify(b *testing.B) {
 	f := benchEnvelope(b)
 	h := newHouse(b, leaf(b, nil), nil, nil)
-	body, head := f.body(b), header("Notification")
+	body, head := f.Body(b), header("Notification")
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := h.verifier.Verify(b.Context(), head, body, h.topics); err != nil {

@@ -28,12 +28,12 @@ import (
 func named(t testing.TB, n int) []byte {
 	t.Helper()
 	url := fmt.Sprintf("https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-%032d.pem", n)
-	return notification().with("SigningCertURL", url).signed(t, leafKey()).body(t)
+	return notification().With("SigningCertURL", url).Signed(t, leafKey()).Body(t)
 }
 
 func TestOneFetchForManyCallers(t *testing.T) {
 	t.Parallel()
-	text, body := leaf(t, nil), notification().signed(t, leafKey()).body(t)
+	text, body := leaf(t, nil), notification().Signed(t, leafKey()).Body(t)
 	synctest.Test(t, func(t *testing.T) {
 		var fetches atomic.Int32
 		proceed := make(chan struct{})
@@ -76,7 +76,7 @@ func TestLeavingCallerDoesNotEndTheFetch(t *testing.T) {
 			return text, nil
 		}
 	})
-	body := notification().signed(t, leafKey()).body(t)
+	body := notification().Signed(t, leafKey()).Body(t)
 	_, err := h.verifier.Verify(ctx, header("Notification"), body, h.topics)
 	refused(t, err, fault.Unavailable, "certificate_timeout")
 	close(proceed)
@@ -121,7 +121,7 @@ func TestFailuresAreKeptForHalfAMinute(t *testing.T) {
 			return text, nil
 		}
 	})
-	body := notification().signed(t, leafKey()).body(t)
+	body := notification().Signed(t, leafKey()).Body(t)
 	for range 3 {
 		_, err := h.verify(t, "Notification", body)
 		refused(t, err, fault.Unavailable, "certificate_unavailable")
@@ -142,7 +142,7 @@ func TestCertificatesAreKeptForADay(t *testing.T) {
 	c := &clock{at: now}
 	h := newHouse(t, leaf(t, func(c *x509.Certificate) { c.NotAfter = now.Add(36 * time.Hour) }), nil,
 		func(o *sns.Options) { o.Now, o.MaxAge = c.now, 0 })
-	body := notification().signed(t, leafKey()).body(t)
+	body := notification().Signed(t, leafKey()).Body(t)
 	verify := func() error {
 		_, err := h.verify(t, "Notification", body)
 		return err
@@ -190,7 +190,7 @@ func TestFailuresDoNotPushOutCertificates(t *testing.T) {
 			return nil, errors.New("not found")
 		}
 	})
-	good := notification().signed(t, leafKey()).body(t)
+	good := notification().Signed(t, leafKey()).Body(t)
 	_, err := h.verify(t, "Notification", good)
 	require.NoError(t, err)
 	for n := range 40 {
@@ -267,7 +267,7 @@ func TestMalformedCertificates(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := newHouse(t, text, nil, nil)
-			_, err := h.verify(t, "Notification", notification().signed(t, leafKey()).body(t))
+			_, err := h.verify(t, "Notification", notification().Signed(t, leafKey()).Body(t))
 			refused(t, err, fault.Unavailable, "certificate_malformed")
 			_, err = sns.ReadPinned(fstest.MapFS{certFile: {Data: text}})
 			require.ErrorContains(t, err, certFile)
@@ -282,14 +282,14 @@ func TestPinned(t *testing.T) {
 	require.NoError(t, err)
 	h := newHouse(t, leaf(t, nil), nil, func(o *sns.Options) { o.Pinned = pinned })
 	verify := func(f fields) error {
-		_, err := h.verify(t, "Notification", f.body(t))
+		_, err := h.verify(t, "Notification", f.Body(t))
 		return err
 	}
-	require.NoError(t, verify(notification().signed(t, leafKey())))
-	refused(t, verify(notification().signed(t, otherKey())), fault.Unverified, "bad_signature")
-	other := notification().with("SigningCertURL", strings.Replace(certURL, "0", "1", 1)).signed(t, leafKey())
+	require.NoError(t, verify(notification().Signed(t, leafKey())))
+	refused(t, verify(notification().Signed(t, otherKey())), fault.Unverified, "bad_signature")
+	other := notification().With("SigningCertURL", strings.Replace(certURL, "0", "1", 1)).Signed(t, leafKey())
 	refused(t, verify(other), fault.Unavailable, "certificate_not_pinned")
-	elsewhere := notification().with("SigningCertURL", "https://evil.tld/"+certFile).signed(t, leafKey())
+	elsewhere := notification().With("SigningCertURL", "https://evil.tld/"+certFile).Signed(t, leafKey())
 	refused(t, verify(elsewhere), fault.Unverified, "bad_certificate_url")
 	require.Zero(t, h.fetches())
 

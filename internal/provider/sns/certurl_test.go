@@ -25,10 +25,10 @@ func TestCertificateURLs(t *testing.T) {
 		host + "/" + strings.Replace(certFile, "0", "/", 1), host + "/" + strings.Replace(certFile, "0", "ſ", 1), host + "/other.pem",
 	} {
 		h := newHouse(t, leaf(t, nil), nil, nil)
-		_, err := h.verify(t, "Notification", notification().with("SigningCertURL", url).signed(t, leafKey()).body(t))
+		_, err := h.verify(t, "Notification", notification().With("SigningCertURL", url).Signed(t, leafKey()).Body(t))
 		refused(t, err, fault.Unverified, "bad_certificate_url")
 		require.Zero(t, h.fetches(), url)
-		_, err = h.verify(t, "Notification", notification().signed(t, leafKey()).body(t))
+		_, err = h.verify(t, "Notification", notification().Signed(t, leafKey()).Body(t))
 		require.NoError(t, err)
 	}
 }
@@ -59,7 +59,7 @@ func TestTopicARNs(t *testing.T) {
 		"arn:aws:sns:us-east-1:123456789012:" + strings.Repeat("t", 400): false,
 	} {
 		h := newHouse(t, leaf(t, nil), nil, nil)
-		_, err := h.verify(t, "Notification", notification().with("TopicArn", arn).signed(t, otherKey()).body(t))
+		_, err := h.verify(t, "Notification", notification().With("TopicArn", arn).Signed(t, otherKey()).Body(t))
 		switch {
 		case !ok:
 			refused(t, err, fault.Invalid, "malformed_envelope")

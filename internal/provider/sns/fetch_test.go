@@ -81,7 +81,7 @@ func TestFetches(t *testing.T) {
 			t.Parallel()
 			address, roots := awsServer(t, c.serve)
 			h := newHouse(t, nil, nil, func(o *sns.Options) { o.Fetch = sns.FetchOver(&elsewhere{address: address}, roots) })
-			_, err := h.verify(t, "Notification", notification().signed(t, leafKey()).body(t))
+			_, err := h.verify(t, "Notification", notification().Signed(t, leafKey()).Body(t))
 			if c.reason == "" {
 				require.NoError(t, err)
 				return
@@ -99,7 +99,7 @@ func TestFetchEnds(t *testing.T) {
 	defer close(release)
 	h := newHouse(t, nil, nil, func(o *sns.Options) { o.Fetch = sns.FetchOver(&elsewhere{address: address}, roots) })
 	began := time.Now()
-	_, err := h.verify(t, "Notification", notification().signed(t, leafKey()).body(t))
+	_, err := h.verify(t, "Notification", notification().Signed(t, leafKey()).Body(t))
 	refused(t, err, fault.Unavailable, "certificate_timeout")
 	require.GreaterOrEqual(t, time.Since(began), 2*time.Second)
 	require.Less(t, time.Since(began), 20*time.Second)
@@ -111,7 +111,7 @@ func TestFetchChecksTheHost(t *testing.T) {
 	asked := false
 	address, _ := awsServer(t, func(http.ResponseWriter, *http.Request) { asked = true })
 	h := newHouse(t, nil, nil, func(o *sns.Options) { o.Fetch = sns.FetchOver(&elsewhere{address: address}, x509.NewCertPool()) })
-	_, err := h.verify(t, "Notification", notification().signed(t, leafKey()).body(t))
+	_, err := h.verify(t, "Notification", notification().Signed(t, leafKey()).Body(t))
 	refused(t, err, fault.Unavailable, "certificate_unavailable")
 	require.False(t, asked)
 }
@@ -132,7 +132,7 @@ func TestFetchRefusesPrivateAddresses(t *testing.T) {
 	h := newHouse(t, nil, nil, func(o *sns.Options) {
 		o.Fetch = sns.FetchOver(&elsewhere{Dialer: *sns.PublicDialer(), address: l.Addr().String()}, nil)
 	})
-	_, err = h.verify(t, "Notification", notification().signed(t, leafKey()).body(t))
+	_, err = h.verify(t, "Notification", notification().Signed(t, leafKey()).Body(t))
 	refused(t, err, fault.Unavailable, "certificate_blocked")
 	require.Empty(t, accepted)
 }

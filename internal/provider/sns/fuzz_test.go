@@ -41,7 +41,7 @@ func bodies(f *testing.F) (all [][]byte) {
 // FuzzDecode holds the envelope's reader to encoding/json: what is accepted is
 // sound JSON and says the same there, whichever of its keys is asked for.
 func FuzzDecode(f *testing.F) {
-	f.Add(notification().body(f))
+	f.Add(notification().Body(f))
 	f.Add([]byte(`{"Type":"Notification","MessageId":"\u0031","TopicArn":"` + topicARN + `","Message":"\ud83d\ude00\ud800\ud83dx\"\\\/\b\f\n\r\t","Timestamp":"2026-11-25T11:59:30Z","x":[{"a":[1e9,"}"]}]}`))
 	for _, b := range bodies(f) {
 		f.Add(b)
@@ -79,7 +79,7 @@ func FuzzVerify(f *testing.F) {
 	certs := map[string][]byte{certURL: leaf(f, nil)}
 	for _, version := range []string{"1", "2"} {
 		for _, envelope := range []fields{notification(), confirmation("SubscriptionConfirmation"), confirmation("UnsubscribeConfirmation")} {
-			f.Add(envelope.with("SignatureVersion", version).signed(f, leafKey()).body(f))
+			f.Add(envelope.With("SignatureVersion", version).Signed(f, leafKey()).Body(f))
 		}
 	}
 	if dir, ok := providertest.TryVectors("sns"); ok {
@@ -109,14 +109,14 @@ func FuzzVerify(f *testing.F) {
 			require.Zero(t, m)
 			return
 		}
-		require.NoError(t, read.vouched(certs), "a changed envelope was accepted")
+		require.NoError(t, vouched(read, certs), "a changed envelope was accepted")
 		require.Equal(t, read["MessageId"], m.ID)
 		require.Equal(t, read["Message"], m.Body)
 	})
 }
 
 // vouched checks a signature without the package's own code.
-func (f fields) vouched(certs map[string][]byte) error {
+func vouched(f fields, certs map[string][]byte) error {
 	block, _ := pem.Decode(certs[f["SigningCertURL"].(string)])
 	cert, err := x509.ParseCertificate(block.Bytes)
 	if err != nil {
@@ -127,5 +127,5 @@ func (f fields) vouched(certs map[string][]byte) error {
 		return err
 	}
 	algorithm := map[string]x509.SignatureAlgorithm{"1": x509.SHA1WithRSA, "2": x509.SHA256WithRSA}[f["SignatureVersion"].(string)]
-	return cert.CheckSignature(algorithm, []byte(f.stringToSign()), signature)
+	return cert.CheckSignature(algorithm, []byte(f.StringToSign()), signature)
 }

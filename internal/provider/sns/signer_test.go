@@ -2,19 +2,9 @@ package sns_test
 
 import (
 	"context"
-	"crypto"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/sha1"
-	"crypto/sha256"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/base64"
-	"encoding/json"
 	"encoding/pem"
-	"math/big"
 	"net/http"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -22,44 +12,27 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"waybill/internal/fault"
+	"waybill/internal/provider/providertest"
 	"waybill/internal/provider/sns"
 )
 
 const (
 	topicARN = "arn:aws:sns:eu-west-1:123456789012:ses-events"
-	certFile = "SimpleNotificationService-0123456789abcdefABCDEF0123456789.pem"
-	certURL  = "https://sns.eu-west-1.amazonaws.com/" + certFile
+	certFile = providertest.SNSCertFile
+	certURL  = providertest.SNSCertURL
 )
 
 var now = time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC)
 
-// The keys are made once: they are what costs.
-var caKey, leafKey, otherKey = key(), key(), key()
+var leafKey, otherKey = providertest.SNSKey, providertest.SNSOtherKey
 
-func key() func() *rsa.PrivateKey {
-	return sync.OnceValue(func() *rsa.PrivateKey {
-		k, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			panic(err)
-		}
-		return k
-	})
-}
+// fields is an envelope that can be changed, member by member.
+type fields = providertest.Envelope
 
 // leaf returns the PEM text of a certificate for leafKey.
 func leaf(t testing.TB, change func(c *x509.Certificate)) []byte {
 	t.Helper()
-	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Test CA"}, IsCA: true, BasicConstraintsValid: true}
-	c := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "sns.amazonaws.com"},
-		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(48 * time.Hour),
-	}
-	if change != nil {
-		change(c)
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, ca, leafKey().Public(), caKey())
-	require.NoError(t, err)
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	return providertest.SNSCertificate(t, now, change)
 }
 
 // keyPEM returns leafKey as text.
@@ -68,77 +41,16 @@ func keyPEM(t testing.TB) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(leafKey())})
 }
 
-// fields is an envelope that can be changed, member by member.
-type fields map[string]any
+// sent is when the envelopes were, 30 seconds ago.
+var sent = now.Add(-30*time.Second + time.Millisecond)
 
 // notification and confirmation are envelopes before they are signed.
 func notification() fields {
-	return fields{
-		"Type": "Notification", "MessageId": "22b80b92-fdea-4c2c-8f9d-bdfb0c7bf324", "TopicArn": topicARN,
-		"Subject": "My First Message", "Message": "{\"a\":\"<ü\u2028>\"}\n\t", "Timestamp": "2026-11-25T11:59:30.001Z",
-		"SignatureVersion": "2", "SigningCertURL": certURL,
-		"UnsubscribeURL": "https://sns.eu-west-1.amazonaws.com/?Action=Unsubscribe",
-	}
+	return providertest.SNSNotification(topicARN, "{\"a\":\"<ü\u2028>\"}\n\t", sent).With(
+		"Subject", "My First Message", "UnsubscribeURL", "https://sns.eu-west-1.amazonaws.com/?Action=Unsubscribe")
 }
 
-func confirmation(kind string) fields {
-	return fields{
-		"Type": kind, "MessageId": "165545c9-2a5c-472c-8df2-7ff2be2b3b1b", "Token": "2336412f37", "TopicArn": topicARN,
-		"Message": "You have chosen to subscribe.\nVisit it.", "SubscribeURL": "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription",
-		"Timestamp": "2026-11-25T11:59:30.001Z", "SignatureVersion": "2", "SigningCertURL": certURL,
-	}
-}
-
-// stringToSign is written from AWS's guide, without the package's own code.
-func (f fields) stringToSign() string {
-	names := "Message MessageId SubscribeURL Timestamp Token TopicArn Type"
-	if f["Type"] == "Notification" {
-		names = "Message MessageId Subject Timestamp TopicArn Type"
-	}
-	var b strings.Builder
-	for name := range strings.FieldsSeq(names) {
-		if value, ok := f[name].(string); ok {
-			b.WriteString(name + "\n" + value + "\n")
-		}
-	}
-	return b.String()
-}
-
-// with returns a copy in which some members are others; nil removes one.
-func (f fields) with(pairs ...any) fields {
-	out := fields{}
-	for name, value := range f {
-		out[name] = value
-	}
-	for i := 0; i < len(pairs); i += 2 {
-		out[pairs[i].(string)] = pairs[i+1]
-		if pairs[i+1] == nil {
-			delete(out, pairs[i].(string))
-		}
-	}
-	return out
-}
-
-// signed returns a copy with a signature made by a key.
-func (f fields) signed(t testing.TB, by *rsa.PrivateKey) fields {
-	t.Helper()
-	hash, sum := crypto.SHA256, sha256.Sum256([]byte(f.stringToSign()))
-	digest := sum[:]
-	if f["SignatureVersion"] == "1" {
-		sum := sha1.Sum([]byte(f.stringToSign()))
-		hash, digest = crypto.SHA1, sum[:]
-	}
-	signature, err := rsa.SignPKCS1v15(nil, by, hash, digest)
-	require.NoError(t, err)
-	return f.with("Signature", base64.StdEncoding.EncodeToString(signature))
-}
-
-func (f fields) body(t testing.TB) []byte {
-	t.Helper()
-	b, err := json.Marshal(f)
-	require.NoError(t, err)
-	return b
-}
+func confirmation(kind string) fields { return providertest.SNSConfirmation(kind, topicARN, sent) }
 
 // house is a verifier with its surroundings.
 type house struct {

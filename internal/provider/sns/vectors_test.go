@@ -79,7 +79,7 @@ func (v *vector) check(t *testing.T, dir string, accept bool) {
 	require.Equal(t, f["Message"], m.Body)
 	require.Equal(t, f["MessageId"], m.ID)
 	// The same said in other words: another order of keys, all escaped that can be.
-	again, err := h.verify(t, v.Type, f.body(t))
+	again, err := h.verify(t, v.Type, f.Body(t))
 	require.NoError(t, err)
 	require.Equal(t, m, again)
 }
@@ -125,7 +125,7 @@ func TestVectorsOfURLs(t *testing.T) {
 				arn = of
 			}
 		}
-		_, err := h.verify(t, "Notification", notification().with("TopicArn", arn, "SigningCertURL", u.URL).signed(t, leafKey()).body(t))
+		_, err := h.verify(t, "Notification", notification().With("TopicArn", arn, "SigningCertURL", u.URL).Signed(t, leafKey()).Body(t))
 		require.Equal(t, u.Allowed, asked, u.URL)
 		if !u.Allowed {
 			refused(t, err, fault.Unverified, "bad_certificate_url")
