@@ -53,8 +53,11 @@ func KeepCertificate(dir string) (*Certificate, error) {
 }
 
 // ReadCertificate returns the certificate of a folder that has its key beside
-// it, or [ErrNoCertificate].
+// it, or [ErrNoCertificate]; "" is no folder.
 func ReadCertificate(dir string) (*Certificate, error) {
+	if dir == "" {
+		return nil, ErrNoCertificate
+	}
 	files, err := filepath.Glob(filepath.Join(dir, certificatePrefix+"*"+certificateExt))
 	if err != nil {
 		return nil, fmt.Errorf("listing SNS certificates: %w", err)

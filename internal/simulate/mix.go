@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -25,9 +26,13 @@ const (
 // Parts lists them.
 func Parts() []Part { return []Part{Messages, Emails, Calls, Contacts, Billing} }
 
-// DefaultMix plays every provider.
-func DefaultMix() Mix {
-	return Mix{Messages: 60, Emails: 20, Calls: 12, Contacts: 7, Billing: 1}
+// Playable returns the mix without what only a topic that can sign delivers.
+func (m Mix) Playable(canSign bool) Mix {
+	m = maps.Clone(m)
+	if !canSign {
+		delete(m, Emails)
+	}
+	return m
 }
 
 // Validate reports what cannot be played.

@@ -3,7 +3,6 @@ package simulate
 import (
 	"context"
 	"fmt"
-	"maps"
 	"sync"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 type Options struct {
 	URL         string // of ingest
 	Cast        Cast   // known to Waybill by now
-	Mix         Mix
+	Mix         Mix    // valid, and playable by the cast
 	Weather     Weather
 	Rate        int           // requests a second
 	Duration    time.Duration // of the load; what is under way then is played to its end
@@ -83,10 +82,6 @@ type run struct {
 }
 
 func newRun(o *Options) *run {
-	if !o.Cast.CanSign() { // there is no other way for an e-mail
-		o.Mix = maps.Clone(o.Mix)
-		delete(o.Mix, Emails)
-	}
 	return &run{Options: o, client: NewClient(o.URL, o.Connections), tally: newTally()}
 }
 
