@@ -141,7 +141,7 @@ func (p *process) startRouter(cfg router.Config, client *kafkabus.Client, db *po
 	feed := postgres.NewConfigFeed(db)
 	p.onStop("config feed", func(context.Context) error { feed.Close(); return nil })
 	r := router.New(router.Options{
-		Config: cfg, Parsers: []provider.Parser{twilio.Parser{}, stripe.Parser{}},
+		Config: cfg, Parsers: []provider.Parser{twilio.Parser{}, ses.Parser{}, connect.Parser{}, stripe.Parser{}},
 		Store: postgres.NewRouting(db), Positions: postgres.NewOffsets(db, events.GroupRouter), Feed: feed,
 		Publisher: client, Follower: client, Consumers: consumers{client, 0},
 		Log: p.log.With("part", "router"), Registerer: p.registry, Health: p.health,

@@ -147,7 +147,7 @@ func (s *Seed) accounts() []operate.Account {
 // known tells whether ingest has heard of every account.
 func (s *Seed) known(signers provider.Signers) bool {
 	for _, a := range s.accounts() {
-		if _, k := signers.Signer(a.SignsFor(), a.Name); k != provider.Known {
+		if _, k := signers.Signer(tenants.SignsFor(a.Provider, a.Purpose), a.Name); k != provider.Known {
 			return false
 		}
 	}

@@ -2,6 +2,7 @@ package consent
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,8 +45,8 @@ func bit(b bool) int {
 
 // Decisions returns what an event decides; nil for most. A message that
 // somebody wrote, and an event of kind [events.KindConsent], decide by their
-// keyword; an e-mail event by a bounce for good or a complaint, for each of the
-// recipients that it is about.
+// keyword; an e-mail event by a bounce for good, a complaint or an unsubscription
+// from everything, for each of the recipients that it is about.
 func Decisions(e *events.Message) []Decision {
 	if e.Channel == events.Email {
 		return ofEmail(e)
@@ -64,13 +65,10 @@ func Decisions(e *events.Message) []Decision {
 	return []Decision{d}
 }
 
-const (
-	bouncedForGood = "bounced_permanent"
-	notSpam        = "not-spam" // a complaint's value: somebody took the mail out of the junk folder
-)
+const bouncedForGood = "bounced_permanent"
 
 func ofEmail(e *events.Message) []Decision {
-	if e.Status != bouncedForGood && !complains(e) {
+	if e.Status != bouncedForGood && !slices.ContainsFunc(e.Facts, optsOut) {
 		return nil
 	}
 	var out []Decision
@@ -82,11 +80,9 @@ func ofEmail(e *events.Message) []Decision {
 	return out
 }
 
-func complains(e *events.Message) bool {
-	for _, f := range e.Facts {
-		if f.Name == facts.Complaints && f.Value != notSpam {
-			return true
-		}
-	}
-	return false
+// optsOut tells whether a fact says that somebody wants no more. Who gives up
+// one topic of several still wants the others; what takes a complaint back is a
+// fact of another name.
+func optsOut(f facts.Fact) bool {
+	return f.Name == facts.Complaints || f.Name == facts.Unsubscribes && f.Value == facts.Everything
 }

@@ -46,6 +46,9 @@ func TestDecisions(t *testing.T) {
 			e.Facts = []facts.Fact{{Name: facts.Opens}, {Name: facts.Complaints, Value: value}}
 		}
 	}
+	fact := func(name, value string) func(*events.Message) {
+		return func(e *events.Message) { e.Facts = []facts.Fact{{Name: name, Value: value}} }
+	}
 	for _, c := range []struct {
 		name string
 		e    *events.Message
@@ -77,8 +80,11 @@ func TestDecisions(t *testing.T) {
 		{"a passing bounce", email(func(e *events.Message) { e.Status = "bounced_transient" }), nil},
 		{"a complaint", email(complaint("abuse")), bothOut},
 		{"a complaint without a type", email(complaint("")), bothOut},
-		{"out of the junk folder", email(complaint("not-spam")), nil},
-		{"a bounce and no complaint", email(func(e *events.Message) { complaint("not-spam")(e); e.Status = "bounced_permanent" }), bothOut},
+		{"out of the junk folder", email(fact("not_spam", "")), nil},
+		{"a bounce and no complaint", email(func(e *events.Message) { fact("not_spam", "")(e); e.Status = "bounced_permanent" }), bothOut},
+		{"unsubscribed from everything", email(fact("unsubscribes", "all")), bothOut},
+		{"unsubscribed from a topic", email(fact("unsubscribes", "")), nil},
+		{"subscribed again", email(fact("resubscribes", "")), nil},
 		{"a delivery", email(func(e *events.Message) { e.Status = "delivered" }), nil},
 		{"an e-mail that says STOP", email(func(e *events.Message) { e.Kind, e.Body = events.KindMessage, "STOP" }), nil},
 	} {

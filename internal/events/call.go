@@ -35,6 +35,8 @@ type Call struct {
 	Sequence  *int         `json:"sequence,omitempty"`   // Twilio's SequenceNumber: orders the timeline only
 	Facts     []facts.Fact `json:"facts,omitempty"`
 	Recording *Recording   `json:"recording,omitempty"`
+	// MoreRecordings are the others, where one event tells of several.
+	MoreRecordings []Recording `json:"more_recordings,omitempty"`
 
 	OccurredAt *time.Time `json:"occurred_at,omitempty"` // the provider's clock, if it sent one
 	SentAt     *time.Time `json:"sent_at,omitempty"`     // send records: when the sender called the provider
@@ -56,6 +58,14 @@ type Recording struct {
 	Track      string     `json:"track,omitempty"`
 	Location   string     `json:"location,omitempty"` // a URL without credentials, or bucket and key
 	StartedAt  *time.Time `json:"started_at,omitempty"`
+}
+
+// AllRecordings returns every recording that the event tells of.
+func (c *Call) AllRecordings() []Recording {
+	if c.Recording == nil {
+		return c.MoreRecordings
+	}
+	return append([]Recording{*c.Recording}, c.MoreRecordings...)
 }
 
 // Record returns the event as it stands on the calls topic.

@@ -5,10 +5,11 @@ package events
 const (
 	GroupRouter  = "waybill-router"
 	GroupWorkers = "waybill-workers"
+	GroupControl = "waybill-control" // control work; it keeps no positions in PostgreSQL
 )
 
 // RouterTopics are what the router consumes.
-var RouterTopics = []string{TopicRawTwilio, TopicRawStripe, TopicSends}
+var RouterTopics = []string{TopicRawTwilio, TopicRawStripe, TopicRawSES, TopicRawConnect, TopicSends}
 
 // WorkerTopics are what the workers consume.
 var WorkerTopics = []string{TopicMessages, TopicCalls, TopicBilling}

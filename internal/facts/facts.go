@@ -30,6 +30,10 @@ const (
 	Duration     = "duration" // of a call, in seconds
 )
 
+// Everything is the value of [Unsubscribes] where somebody gave up all that a
+// sender sends, and not a topic of it.
+const Everything = "all"
+
 // Merged is what all events together told of one name. Times are in UTC, to the
 // millisecond; nil if no event brought one.
 type Merged struct {

@@ -29,14 +29,6 @@ type Account struct {
 	Secrets  []Secret
 }
 
-// SignsFor returns the provider whose events an account signs.
-func (a *Account) SignsFor() events.Provider {
-	if a.Provider == tenants.SNS {
-		return events.Provider(a.Purpose)
-	}
-	return events.Provider(a.Provider)
-}
-
 // SignUp enters accounts together, or adds to those that are on record. A
 // secret that an account has already is not added again.
 func (o *Onboard) SignUp(ctx context.Context, accounts ...Account) ([]tenants.Added, error) {

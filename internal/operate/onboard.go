@@ -2,6 +2,7 @@ package operate
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strings"
 	"time"
@@ -85,6 +86,9 @@ func (o *Onboard) PlaceSender(ctx context.Context, s Sender) (tenants.Placed, er
 	if err := tenants.CheckKind(s.Kind); err != nil {
 		return tenants.Placed{}, usage("%v", err)
 	}
+	if s.Kind == tenants.EmailIdentity {
+		value = tenantmap.NormaliseIdentity(value)
+	}
 	if s.VoiceRedirect != "" && !isHTTP(s.VoiceRedirect) {
 		return tenants.Placed{}, usage("--voice-redirect: want an absolute http or https URL")
 	}
@@ -126,7 +130,16 @@ func (o *Onboard) Transfer(ctx context.Context, value, orgID string, at time.Tim
 	if err := o.inTime(at); err != nil {
 		return tenants.Placed{}, err
 	}
-	return o.MoveSender(ctx, tenants.Move{Value: tenantmap.NormaliseSender(value), Org: org, At: at})
+	move := tenants.Move{Value: tenantmap.NormaliseSender(value), Org: org, At: at}
+	placed, err := o.MoveSender(ctx, move)
+	// What kind of sender it is, its row alone says: an e-mail identity is on
+	// record in lower case, unless it was entered before they were.
+	var unknown *tenants.NotFoundError
+	if lower := tenantmap.NormaliseIdentity(value); errors.As(err, &unknown) && lower != move.Value {
+		move.Value = lower
+		return o.MoveSender(ctx, move)
+	}
+	return placed, err
 }
 
 // Reassign lets an account sign for another organisation from a time on. from

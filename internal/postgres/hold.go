@@ -18,6 +18,29 @@ func (r *Routing) Hold(ctx context.Context, held []tenantmap.Held) error {
 	return r.db.inTx(ctx, "holding events", func(ctx context.Context, tx pgx.Tx) error { return hold(ctx, tx, held) })
 }
 
+// Ignore enters events that are about no organisation as final, and removes
+// what was held of them. One that is final already changes nothing; under
+// another receipt it is a duplicate.
+func (r *Routing) Ignore(ctx context.Context, ignored []tenantmap.Ignored) error {
+	return r.db.inTx(ctx, "ignoring events", func(ctx context.Context, tx pgx.Tx) error {
+		batch := make([]occurrence, len(ignored))
+		for i := range ignored {
+			batch[i] = occurrence{id: ignored[i].EventID, receipt: ignored[i].Receipt, at: ignored[i].ReceivedAt}
+		}
+		l, err := openLedger(ctx, tx, "", nil, batch)
+		if err != nil {
+			return err
+		}
+		var finals []final
+		for _, o := range batch {
+			if l.judge(o) == fresh {
+				finals = append(finals, final{id: o.id, receipt: o.receipt, outcome: events.Ignored})
+			}
+		}
+		return l.close(ctx, tx, batch, finals)
+	})
+}
+
 const selectFinals = `
 	SELECT e.event_id, e.receipt_id FROM unnest($1::text[]) AS k(id)
 	CROSS JOIN LATERAL (SELECT event_id, receipt_id FROM event_ids WHERE event_id = k.id OFFSET 0) e`

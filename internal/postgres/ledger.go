@@ -49,7 +49,7 @@ const (
 		CROSS JOIN LATERAL (SELECT event_id, receipt_id, applied_at FROM event_ids WHERE event_id = k.id OFFSET 0) e`
 )
 
-// openLedger passes the fences and reads what is known of the batch's events, in
+// openLedger passes the fences, if there are any, and reads what is known of the batch's events, in
 // one round trip. It returns bus.ErrFenced when a partition is somebody else's.
 func openLedger(ctx context.Context, tx pgx.Tx, group string, fences []bus.Fence, batch []occurrence) (*ledger, error) {
 	l := &ledger{known: make(map[events.EventID]applied, len(batch))}
@@ -58,7 +58,11 @@ func openLedger(ctx context.Context, tx pgx.Tx, group string, fences []bus.Fence
 		ids[i] = string(batch[i].id)
 	}
 	b := &pgx.Batch{}
-	queueFences(b, group, fences, &l.now)
+	if len(fences) > 0 {
+		queueFences(b, group, fences, &l.now)
+	} else {
+		b.Queue("SELECT now()").QueryRow(func(row pgx.Row) error { return row.Scan(&l.now) })
+	}
 	b.Queue(selectKnown, ids).Query(func(rows pgx.Rows) error {
 		var id events.EventID
 		var a applied

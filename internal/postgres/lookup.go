@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -11,6 +12,7 @@ import (
 
 	"waybill/internal/events"
 	"waybill/internal/tenantmap"
+	"waybill/internal/tenants"
 )
 
 // querier is a pool or a transaction.
@@ -46,15 +48,17 @@ const (
 		CROSS JOIN LATERAL (
 			SELECT sender, person, org_id, last_outbound_at, outbound_at FROM conversations WHERE sender = k.sender AND person = k.person OFFSET 0) c`
 	selectAccounts = `
-		SELECT a.provider, a.name, a.platform, a.removed_at, o.org_id, lower(o.valid), upper(o.valid)
-		FROM accounts a LEFT JOIN account_orgs o ON o.account_id = a.id
-		WHERE (a.provider, a.name) IN (SELECT split_part(k, ':', 1), substr(k, strpos(k, ':') + 1) FROM unnest($1::text[]) AS k)`
+		SELECT k.key, a.platform, a.removed_at, o.org_id, lower(o.valid), upper(o.valid)
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k(key, provider, purpose, name)
+		JOIN accounts a ON a.provider = k.provider AND a.purpose = k.purpose AND a.name = k.name
+		LEFT JOIN account_orgs o ON o.account_id = a.id`
 )
 
 // lookup also returns the mappings that are to be renewed.
 func lookup(ctx context.Context, q querier, keys []tenantmap.Key) (f tenantmap.Facts, old []string, err error) {
 	f = tenantmap.NewFacts(len(keys))
-	var mapped, senders, talkers, people, accounts []string
+	var mapped, senders, talkers, people []string
+	var accounts accountKeys
 	for _, k := range keys {
 		switch k.Kind {
 		case tenantmap.KeySender:
@@ -63,7 +67,7 @@ func lookup(ctx context.Context, q querier, keys []tenantmap.Key) (f tenantmap.F
 			sender, person := k.Sides()
 			talkers, people = append(talkers, sender), append(people, person)
 		case tenantmap.KeyAccount:
-			accounts = append(accounts, k.Value)
+			accounts.add(k)
 		default:
 			mapped = append(mapped, k.String())
 		}
@@ -123,14 +127,14 @@ func lookup(ctx context.Context, q querier, keys []tenantmap.Key) (f tenantmap.F
 			return err
 		})
 	}
-	if len(accounts) > 0 {
-		b.Queue(selectAccounts, accounts).Query(func(rows pgx.Rows) error {
-			var provider, name string
+	if len(accounts.keys) > 0 {
+		b.Queue(selectAccounts, accounts.keys, accounts.issuers, accounts.purposes, accounts.names).Query(func(rows pgx.Rows) error {
+			var value string
 			var platform bool
 			var org *events.OrgID
 			var removed, from, to *time.Time
-			_, err := pgx.ForEachRow(rows, []any{&provider, &name, &platform, &removed, &org, &from, &to}, func() error {
-				k := tenantmap.Key{Kind: tenantmap.KeyAccount, Value: provider + ":" + name}
+			_, err := pgx.ForEachRow(rows, []any{&value, &platform, &removed, &org, &from, &to}, func() error {
+				k := tenantmap.Key{Kind: tenantmap.KeyAccount, Value: value}
 				a := f.Accounts[k]
 				if platform {
 					a.Platform = append(a.Platform, tenure("", nil, removed))
@@ -149,6 +153,17 @@ func lookup(ctx context.Context, q querier, keys []tenantmap.Key) (f tenantmap.F
 	}
 	err = q.SendBatch(ctx, b).Close()
 	return f, old, err
+}
+
+// accountKeys are keys of accounts as they are looked up: the one account row
+// may be an SNS topic's, which stands under its issuer and its purpose.
+type accountKeys struct{ keys, issuers, purposes, names []string }
+
+func (a *accountKeys) add(k tenantmap.Key) {
+	provider, name, _ := strings.Cut(k.Value, ":")
+	issuer, purpose := tenants.Signing(events.Provider(provider))
+	a.keys, a.names = append(a.keys, k.Value), append(a.names, name)
+	a.issuers, a.purposes = append(a.issuers, string(issuer)), append(a.purposes, purpose)
 }
 
 // newestFirst returns distinct times of a conversation. The list may lack the

@@ -24,7 +24,7 @@ func (t *Tenants) AddAccounts(ctx context.Context, list []tenants.NewAccount) ([
 			a := &list[i]
 			done := tenants.Added{Provider: a.Provider, Name: a.Name, Tokens: len(a.Tokens)}
 			var err error
-			key := tenantmap.AccountKey(events.Provider(a.Provider), a.Name)
+			key := tenantmap.AccountKey(tenants.SignsFor(a.Provider, a.Purpose), a.Name)
 			done.Released, err = recording(ctx, q, key, func() error {
 				done.ID, err = addAccount(ctx, q, a)
 				return err

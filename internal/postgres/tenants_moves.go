@@ -23,7 +23,7 @@ func (t *Tenants) MoveAccount(ctx context.Context, m tenants.AccountMove) (tenan
 			return err
 		}
 		moved = tenants.AccountMoved{ID: a.ID, Provider: tenants.Issuer(a.Provider), Name: a.Name, To: m.To, At: m.At}
-		moved.Released, err = recording(ctx, q, tenantmap.AccountKey(events.Provider(a.Provider), a.Name), func() error {
+		moved.Released, err = recording(ctx, q, tenantmap.AccountKey(tenants.SignsFor(tenants.Issuer(a.Provider), a.Purpose), a.Name), func() error {
 			moved.From, err = moveAccount(ctx, q, &a, &m)
 			return err
 		})

@@ -110,4 +110,7 @@ type Parser interface {
 	// and evidence as far as they could be read, so that the dead letter can
 	// be found under the id that it names.
 	Parse(raw *events.Raw) (Parsed, error)
+	// Ignores returns the closed set of words of Parsed.Ignored, for counters
+	// that start at zero; nil if it ignores nothing.
+	Ignores() []string
 }

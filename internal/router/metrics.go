@@ -7,6 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"waybill/internal/events"
+	"waybill/internal/provider"
+	"waybill/internal/provider/sns"
 	"waybill/internal/tenantmap"
 )
 
@@ -15,6 +17,7 @@ import (
 type metrics struct {
 	routed     *prometheus.CounterVec // provider
 	held       *prometheus.CounterVec // provider, state
+	ignored    *prometheus.CounterVec // provider, reason
 	violations *prometheus.CounterVec // kind
 	events     *prometheus.GaugeVec   // state
 	oldest     *prometheus.GaugeVec   // state
@@ -25,15 +28,21 @@ type metrics struct {
 	consents   prometheus.Counter
 	capped     prometheus.Counter
 	logBehind  prometheus.Counter
+
+	unsubscribed *prometheus.CounterVec // provider
 }
 
 var heldStates = []events.Outcome{events.Parked, events.Quarantined, events.Dead}
 
 // violationKinds are the ways in which evidence crosses the border between
 // organisations. Any of them is worth waking somebody up.
-var violationKinds = []string{tenantmap.ReasonNotEntitled, tenantmap.ReasonContradiction, tenantmap.ReasonTaken}
+var violationKinds = []string{tenantmap.ReasonNotEntitled, tenantmap.ReasonContradiction, tenantmap.ReasonTaken, violationSpeaker}
 
-func newMetrics(reg prometheus.Registerer, cache *tenantmap.Cache, now func() time.Time) *metrics {
+// violationSpeaker counts what parsers forbid: a genuine signer speaks for
+// somebody else.
+const violationSpeaker = "signer_mismatch"
+
+func newMetrics(reg prometheus.Registerer, parsers []provider.Parser, cache *tenantmap.Cache, now func() time.Time) *metrics {
 	m := &metrics{
 		routed: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "waybill_router_routed_total", Help: "Events passed on with an organisation, or globally.",
@@ -41,6 +50,12 @@ func newMetrics(reg prometheus.Registerer, cache *tenantmap.Cache, now func() ti
 		held: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "waybill_router_held_total", Help: "Events held, by state; an event that is held again counts again.",
 		}, []string{"provider", "state"}),
+		ignored: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waybill_router_ignored_total", Help: "Events final as they are, because they are about no organisation, by the reason; repeats included.",
+		}, []string{"provider", "reason"}),
+		unsubscribed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "waybill_router_topics_unsubscribed_total", Help: "SNS topics that said that they deliver no more. Alarm on any.",
+		}, []string{"provider"}),
 		violations: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "waybill_org_boundary_violations_total", Help: "Events whose evidence crosses the border between organisations. Alarm on any.",
 		}, []string{"kind"}),
@@ -73,9 +88,19 @@ func newMetrics(reg prometheus.Registerer, cache *tenantmap.Cache, now func() ti
 			Name: "waybill_router_log_behind_total", Help: "Times a partition was refused because its log ends below what was applied. Alarm on any.",
 		}),
 	}
-	reg.MustRegister(m.routed, m.held, m.violations, m.events, m.oldest, m.released, m.release, m.unclaimed, m.lost, m.consents, m.capped, m.logBehind)
+	reg.MustRegister(m.routed, m.held, m.ignored, m.unsubscribed, m.violations, m.events, m.oldest, m.released, m.release, m.unclaimed, m.lost, m.consents, m.capped, m.logBehind)
 	registerCache(reg, cache, now)
-	for _, p := range []events.Provider{events.Twilio, events.Stripe, events.Sender} {
+	providers := []events.Provider{events.Sender}
+	for _, p := range parsers {
+		providers = append(providers, p.Provider())
+		for _, reason := range p.Ignores() {
+			m.ignored.WithLabelValues(string(p.Provider()), reason)
+			if reason == sns.IgnoredUnsubscribe {
+				m.unsubscribed.WithLabelValues(string(p.Provider()))
+			}
+		}
+	}
+	for _, p := range providers {
 		m.routed.WithLabelValues(string(p))
 		for _, s := range heldStates {
 			m.held.WithLabelValues(string(p), string(s))
@@ -110,6 +135,10 @@ func registerCache(reg prometheus.Registerer, cache *tenantmap.Cache, now func()
 func (m *metrics) decided(p events.Provider, outcome events.Outcome, reason string) {
 	if outcome == "" {
 		m.routed.WithLabelValues(string(p)).Inc()
+		return
+	}
+	if outcome == events.Ignored {
+		m.ignored.WithLabelValues(string(p), reason).Inc()
 		return
 	}
 	m.held.WithLabelValues(string(p), string(outcome)).Inc()

@@ -17,7 +17,7 @@ type item struct {
 	raw    events.Raw
 	parsed provider.Parsed
 	id     events.EventID
-	fault  error // class Invalid: dead
+	fault  error // of its parser
 	tenantmap.Decision
 }
 
@@ -31,6 +31,9 @@ func (r *Router) route(ctx context.Context, records []events.Record) error {
 		return err
 	}
 	if err := r.settle(ctx, items); err != nil {
+		return err
+	}
+	if err := r.ignore(ctx, items); err != nil {
 		return err
 	}
 	return r.forward(ctx, items)
@@ -68,7 +71,18 @@ func (r *Router) parse(rec *events.Record) (it item) {
 }
 
 // global tells whether the event belongs to no organisation by its nature.
-func (it *item) global() bool { return it.parsed.Billing != nil }
+func (it *item) global() bool { return it.parsed.Billing != nil || it.parsed.Ignored != "" }
+
+// unusable is how an event is held that its parser refused. No organisation is
+// sought for it: one whose signer speaks for somebody else must not become the
+// other's because the evidence in it is good.
+func (it *item) unusable() tenantmap.Decision {
+	d := tenantmap.Decision{Outcome: events.Dead, Reason: fault.ReasonOf(it.fault)}
+	if fault.ClassOf(it.fault).Fate().Action == fault.Quarantine {
+		d.Outcome = events.Quarantined
+	}
+	return d
+}
 
 // decide resolves what has evidence, in one look-up for the batch.
 func (r *Router) decide(ctx context.Context, items []item) error {
@@ -86,7 +100,9 @@ func (r *Router) decide(ctx context.Context, items []item) error {
 		it := &items[i]
 		switch {
 		case it.fault != nil:
-			it.Decision = tenantmap.Decision{Outcome: events.Dead, Reason: fault.ReasonOf(it.fault)}
+			it.Decision = it.unusable()
+		case it.parsed.Ignored != "":
+			it.Decision = tenantmap.Decision{Outcome: events.Ignored, Reason: it.parsed.Ignored}
 		case !it.global():
 			it.Decision = tenantmap.Resolve(&it.parsed.Evidence, &facts)
 		}
@@ -96,16 +112,17 @@ func (r *Router) decide(ctx context.Context, items []item) error {
 
 // settle decides anew, under the locks of its keys, what does not go on as far
 // as is known, and what enters an id in the map. What still has no organisation
-// is held; so is what is dead.
+// is held; so is what its parser refused.
 func (r *Router) settle(ctx context.Context, items []item) error {
 	var batch []tenantmap.Unsettled
 	var unsettled []*item
-	var dead []tenantmap.Held
+	var unusable []tenantmap.Held
 	for i := range items {
 		it := &items[i]
 		switch {
-		case it.Outcome == events.Dead:
-			dead = append(dead, it.held())
+		case it.fault != nil:
+			unusable = append(unusable, it.held())
+		case it.Outcome == events.Ignored:
 		// A quarantined event goes the same way as a parked one: the account or
 		// number that would entitle its signer may be recorded at this moment.
 		case it.Outcome != "", it.Enter:
@@ -125,7 +142,7 @@ func (r *Router) settle(ctx context.Context, items []item) error {
 	for i, d := range decisions {
 		unsettled[i].Decision = d
 	}
-	if err := r.Store.Hold(ctx, dead); err != nil {
+	if err := r.Store.Hold(ctx, unusable); err != nil {
 		return err
 	}
 	for i := range items {
@@ -204,6 +221,10 @@ func (it *item) resolved() (events.Record, error) {
 // observe counts and logs one decision.
 func (r *Router) observe(it *item) {
 	r.metrics.decided(it.raw.Provider, it.Outcome, it.Reason)
+	if it.fault != nil && it.Outcome == events.Quarantined {
+		r.metrics.violations.WithLabelValues(violationSpeaker).Inc()
+	}
+	r.alarm(it)
 	if it.Outcome == "" && !r.Log.Enabled(context.Background(), slog.LevelDebug) {
 		return
 	}
@@ -213,6 +234,10 @@ func (r *Router) observe(it *item) {
 	}
 	if it.Outcome == "" {
 		r.Log.Debug("event routed", append(attrs, "org_id", it.Org, "resolved_by", it.By)...)
+		return
+	}
+	if it.Outcome == events.Ignored {
+		r.Log.Info("event ignored", append(attrs, "outcome", it.Outcome, "reason", it.Reason)...)
 		return
 	}
 	level := slog.LevelInfo

@@ -8,6 +8,10 @@
 //	sends topic ──> tenant map          └──> held ──(key recorded)──> evidence again
 //	                    └── sets held events ready
 //
+// What is about no organisation, such as an SNS topic that asks to be confirmed,
+// is final here: ignored, after the work that it asks for was published on the
+// control topic.
+//
 // What somebody asks of a sender that organisations share, STOP or START, goes
 // to each of those that ever write to that person: the message to the one that
 // it answers, and to the others an event of their own that holds the word alone.
@@ -72,6 +76,9 @@ type Store interface {
 	Settle(ctx context.Context, batch []tenantmap.Unsettled) (decisions []tenantmap.Decision, ready int64, err error)
 	// Hold keeps quarantined and dead events.
 	Hold(ctx context.Context, held []tenantmap.Held) error
+	// Ignore enters events that are about no organisation as final. One that is
+	// final already changes nothing; under another receipt it is a duplicate.
+	Ignore(ctx context.Context, ignored []tenantmap.Ignored) error
 	// RecordSends enters sends in the map and sets ready what waited for them.
 	RecordSends(ctx context.Context, sends []tenantmap.Send) (entries []tenantmap.Entry, ready int64, err error)
 	// Ask keeps what people asked of shared senders, and returns for each the
@@ -175,7 +182,7 @@ func New(o Options) *Router {
 	for _, p := range o.Parsers {
 		r.parsers[p.Provider()] = p
 	}
-	r.metrics = newMetrics(o.Registerer, r.cache, o.Now)
+	r.metrics = newMetrics(o.Registerer, o.Parsers, r.cache, o.Now)
 	r.routing = r.newShared(r.route, o.SharePause, routePause)
 	r.saving = gather.New(gather.Options[bus.Fence, struct{}]{
 		Pause: cmp.Or(o.SharePause, savePause), Most: math.MaxInt, Patience: sharePatience,

@@ -1,6 +1,10 @@
 package tenantmap
 
-import "waybill/internal/events"
+import (
+	"slices"
+
+	"waybill/internal/events"
+)
 
 // NotAssignable returns why an operator cannot say whose a held event is, ""
 // if they can: it must be a callback, which somebody's messages or calls are
@@ -13,6 +17,8 @@ func NotAssignable(p events.Provider, state events.Outcome, reason string) strin
 		return "is Stripe's, which belongs to no organisation"
 	case reason == ReasonRecordLost, reason == ReasonRecordDamaged:
 		return "cannot be processed any more (" + reason + ")"
+	case state == events.Quarantined && !slices.Contains([]string{ReasonNotEntitled, ReasonContradiction, ReasonOtherRow}, reason):
+		return "speaks for somebody other than its signer (" + reason + "), whoever it belongs to"
 	case state == events.Dead && reason != ReasonUnclaimed:
 		return "is dead because it cannot be processed (" + reason + "), whoever it belongs to"
 	}

@@ -26,6 +26,13 @@ type Held struct {
 	RetryAt    time.Time // when it is tried again by itself; zero: never
 }
 
+// Ignored is an event about no organisation, which is final as it is.
+type Ignored struct {
+	EventID    events.EventID
+	Receipt    events.ReceiptID
+	ReceivedAt time.Time
+}
+
 // Unsettled is an event that is decided under the locks of its keys: because
 // nothing resolves it, as far as is known without them, or because its id is to
 // be entered. AdoptAt is when it may make its row if nothing else does.

@@ -37,6 +37,11 @@ func NormaliseSender(s string) string {
 	return one
 }
 
+// NormaliseIdentity returns the one spelling under which an address or domain
+// that sends e-mail is kept: in lower case, since domains have no case and the
+// providers compare addresses without it.
+func NormaliseIdentity(s string) string { return strings.ToLower(NormaliseSender(s)) }
+
 // domestic is what is dialled inside a country, behind its code: a mobile of
 // Argentina has 15 between area and number there, and which digits are the area
 // the library knows.

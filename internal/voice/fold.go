@@ -13,7 +13,7 @@ import (
 // given one is not looked at. The caller has checked that the event belongs to
 // this row (same organisation, same row id) and is not a duplicate; the facts of
 // a duplicate would be counted again, all else of it is stale and harmless. The
-// row has at least the recording that the event is about, if it was known.
+// row has at least the recordings that the event is about, so far as known.
 func Fold(row Call, exists bool, e *events.Call) (Call, events.Step) {
 	if !exists {
 		row = Call{Org: e.Org, ID: e.Row}
@@ -55,11 +55,14 @@ const reasonUnknownStatus = "unknown_status"
 // it. It does not report in_progress: Twilio can record from the first ringing,
 // and Connect records what nobody but a machine answered.
 func reportOf(e *events.Call) (State, bool) {
-	if e.Recording != nil && (e.Recording.ProviderID == "" || recordingRank(e.Recording.Status) < 0) {
-		return State{}, false
+	recordings := e.AllRecordings()
+	for i := range recordings {
+		if recordings[i].ProviderID == "" || recordingRank(recordings[i].Status) < 0 {
+			return State{}, false
+		}
 	}
 	if e.Status == "" {
-		return State{Status: queued}, e.Recording != nil || len(e.Facts) > 0
+		return State{Status: queued}, len(recordings) > 0 || len(e.Facts) > 0
 	}
 	name := e.Status
 	if alias, ok := aliases[name]; ok && e.Kind == events.KindSend {

@@ -67,22 +67,26 @@ func (r *Recording) merge(b *Recording) (news, moved bool) {
 	return news, first || last
 }
 
-// record merges the recording that an event is about into its call's.
+// record merges the recordings that an event is about into its call's.
 func record(c *Call, e *events.Call) (news, moved bool) {
-	said := e.Recording
-	if said == nil {
+	told := e.AllRecordings()
+	if len(told) == 0 {
 		return false, false
 	}
-	r := c.Recordings[said.ProviderID]
-	news, moved = r.merge(&Recording{
-		ProviderID: said.ProviderID, Status: said.Status, ErrorCode: said.ErrorCode,
-		Duration: said.Duration, Channels: said.Channels, Source: said.Source, Track: said.Track, Location: said.Location,
-		StartedAt: said.StartedAt, ReceivedAt: e.ReceivedAt, LastAt: e.ReceivedAt,
-	})
-	if news || moved {
-		all := make(map[string]Recording, len(c.Recordings)+1)
-		maps.Copy(all, c.Recordings)
+	all := make(map[string]Recording, len(c.Recordings)+len(told))
+	maps.Copy(all, c.Recordings)
+	for i := range told {
+		said := &told[i]
+		r := all[said.ProviderID]
+		n, m := r.merge(&Recording{
+			ProviderID: said.ProviderID, Status: said.Status, ErrorCode: said.ErrorCode,
+			Duration: said.Duration, Channels: said.Channels, Source: said.Source, Track: said.Track, Location: said.Location,
+			StartedAt: said.StartedAt, ReceivedAt: e.ReceivedAt, LastAt: e.ReceivedAt,
+		})
 		all[said.ProviderID] = r
+		news, moved = news || n, moved || m
+	}
+	if news || moved {
 		c.Recordings = all
 	}
 	return news, moved

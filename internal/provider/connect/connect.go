@@ -18,6 +18,8 @@ import (
 	"waybill/internal/events"
 	"waybill/internal/fault"
 	"waybill/internal/provider"
+	"waybill/internal/provider/sns"
+	"waybill/internal/tenantmap"
 )
 
 var _ provider.Parser = Parser{}
@@ -38,13 +40,16 @@ const (
 	invalidInstance  = "instance_mismatch" // it says another instance than the one verified
 )
 
-// Parser reads what was kept of contact events and contact records. The signer
-// is the ARN of the instance, by whichever way they came. It is safe for
-// concurrent use.
+// Parser reads what was kept of contact events and contact records, and of what
+// the topics that carry events say of themselves. The signer is the ARN of the
+// instance, by whichever way they came. It is safe for concurrent use.
 type Parser struct{}
 
 // Provider implements [provider.Parser].
 func (Parser) Provider() events.Provider { return events.Connect }
+
+// Ignores implements [provider.Parser].
+func (Parser) Ignores() []string { return []string{sns.IgnoredSubscribe, sns.IgnoredUnsubscribe} }
 
 // Parse implements [provider.Parser]. What is of another instance than the
 // verified one is an error of class Forbidden: whoever holds one instance's key
@@ -55,9 +60,22 @@ func (Parser) Parse(raw *events.Raw) (provider.Parsed, error) {
 		return parseEvent(raw)
 	case events.KindContactRecord:
 		return parseRecord(raw)
+	case events.KindTopic:
+		return parseControl(raw)
 	default:
 		return provider.Parsed{}, fault.New(fault.Invalid, invalidKind)
 	}
+}
+
+// parseControl reads what a topic says of itself. Which topic carries whose
+// events was decided when its signature was.
+func parseControl(raw *events.Raw) (provider.Parsed, error) {
+	c, err := sns.ReadControl(raw)
+	if err != nil {
+		return provider.Parsed{EventID: c.EventID}, err
+	}
+	e := tenantmap.Evidence{Provider: events.Connect, Signer: raw.Signer, ProviderID: c.TopicARN, At: raw.ReceivedAt}
+	return provider.Parsed{EventID: c.EventID, Evidence: e, Ignored: c.Ignored, Confirm: c.Confirm}, nil
 }
 
 // KeyOf returns the id of the contact that a body or document is about, under

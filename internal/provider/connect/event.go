@@ -7,6 +7,7 @@ import (
 	"waybill/internal/events"
 	"waybill/internal/facts"
 	"waybill/internal/provider"
+	"waybill/internal/provider/sns"
 )
 
 // statuses are the eventTypes with the status that they report; "" is one that
@@ -149,15 +150,14 @@ func (d *detail) tell(r *reader, t *told, c *contact) {
 // unwrap returns the event in a body: the body itself, or the message of the
 // SNS envelope that it is. What is signed decides: an envelope always has its
 // topic signed, and who adds a key to one that was sent makes no event of it.
-// Keys are taken in their own case, as their signature was checked.
 func unwrap(body []byte) ([]byte, bool) {
-	var members map[string]json.RawMessage
-	if json.Unmarshal(body, &members) != nil || members["TopicArn"] == nil {
-		return body, true // an API destination's; what is wrong with it will show
+	m, err := sns.Decode(body)
+	if err == nil {
+		return []byte(m.Body), m.Type == sns.Notification
 	}
-	var kind, message string
-	if json.Unmarshal(members["Type"], &kind) != nil || json.Unmarshal(members["Message"], &message) != nil {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(body, &members) == nil && members["TopicArn"] != nil {
 		return nil, false
 	}
-	return []byte(message), kind == "Notification"
+	return body, true // an API destination's; what is wrong with it will show
 }

@@ -120,7 +120,8 @@ func TestEventBadInput(t *testing.T) {
 		`{"TopicArn":"a"}`:                       "bad_envelope",
 		`{"TopicArn":"a","Type":"Notification"}`: "bad_envelope",
 		`{"TopicArn":"a","Type":"SubscriptionConfirmation","Message":"You have chosen"}`: "bad_envelope",
-		`{"TopicArn":"a","Type":"Notification","Message":"plain text"}`:                  "undecodable",
+		envelope(t, "Notification", "plain text", nil):                                   "undecodable",
+		envelope(t, "SubscriptionConfirmation", "You have chosen", nil):                  "bad_envelope",
 	} {
 		_, err := parse(events.KindContact, instance, []byte(body))
 		require.EqualError(t, err, want)
@@ -135,15 +136,40 @@ func TestEventBadInput(t *testing.T) {
 func TestEnvelopeDecidesBySignedKeys(t *testing.T) {
 	t.Parallel()
 	genuine := eventOf(t, nil, nil)
-	forged := eventOf(t, map[string]any{"contactId": "forged"}, map[string]any{
-		"TopicArn": "arn:aws:sns:us-west-2:1:t", "Type": "Notification", "Message": string(genuine), "message": "x",
-	})
-	p, err := parse(events.KindContact, instance, forged)
+	forged := map[string]any{}
+	require.NoError(t, json.Unmarshal(eventOf(t, map[string]any{"contactId": "forged"}, nil), &forged))
+	p, err := parse(events.KindContact, instance, []byte(envelope(t, "Notification", string(genuine), forged)))
 	require.NoError(t, err)
 	require.Equal(t, contact, p.Call.ProviderID)
 	direct, err := parse(events.KindContact, instance, genuine)
 	require.NoError(t, err)
 	require.Equal(t, direct, p, "the same by either way in")
+	forged["message"] = "x"
+	_, err = parse(events.KindContact, instance, []byte(envelope(t, "Notification", string(genuine), forged)))
+	require.EqualError(t, err, "bad_envelope", "who reads keys without their case would take it for the signed one")
+}
+
+// A topic asks to be confirmed: it is the topic that is, whatever instance its
+// events are verified as.
+func TestTopicControl(t *testing.T) {
+	t.Parallel()
+	p, err := parse(events.KindTopic, instance, []byte(envelope(t, "SubscriptionConfirmation", "You have chosen", nil)))
+	require.NoError(t, err)
+	require.Equal(t, provider.Parsed{
+		EventID:  "connect/" + instance + "/topic.control/m-1",
+		Evidence: tenantmap.Evidence{Provider: events.Connect, Signer: instance, ProviderID: topicARN, At: received},
+		Ignored:  "subscription_confirmation",
+		Confirm: &events.Confirmation{
+			EventID: p.EventID, Provider: events.Connect, TopicARN: topicARN, Token: "2336412f37", ReceivedAt: received,
+		},
+	}, p)
+	p, err = parse(events.KindTopic, instance, []byte(envelope(t, "UnsubscribeConfirmation", "You have chosen", nil)))
+	require.NoError(t, err)
+	require.Equal(t, "unsubscribe_confirmation", p.Ignored)
+	require.Nil(t, p.Confirm)
+	p, err = parse(events.KindTopic, instance, []byte(envelope(t, "Notification", "{}", nil)))
+	require.EqualError(t, err, "not_a_confirmation")
+	require.NotEmpty(t, p.EventID)
 }
 
 // What AWS writes otherwise than it did is no reason to lose an event.

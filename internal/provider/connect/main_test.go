@@ -2,6 +2,7 @@ package connect_test
 
 import (
 	"encoding/json"
+	"maps"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"waybill/internal/provider"
 	"waybill/internal/provider/connect"
 	"waybill/internal/provider/providertest"
+	"waybill/internal/tenantmap"
 )
 
 const (
@@ -89,10 +91,33 @@ func object(t testing.TB, text string, set map[string]any) []byte {
 	return b
 }
 
+const topicARN = "arn:aws:sns:us-west-2:123456789012:connect-events"
+
+// envelope returns a message as SNS delivers it, with more members.
+func envelope(t testing.TB, kind, message string, more map[string]any) string {
+	t.Helper()
+	return string(object(t, `{
+		"MessageId": "m-1", "TopicArn": "`+topicARN+`", "Timestamp": "2026-11-23T10:04:59.001Z", "SignatureVersion": "2",
+		"Token": "2336412f37", "SubscribeURL": "https://sns.us-west-2.amazonaws.com/?Action=ConfirmSubscription"
+	}`, merged(more, map[string]any{"Type": kind, "Message": message})))
+}
+
+func merged(a, b map[string]any) map[string]any {
+	out := maps.Clone(b)
+	maps.Copy(out, a)
+	return out
+}
+
 // golden returns what a golden file holds of what was read.
 func golden(t testing.TB, p *provider.Parsed) []byte {
 	t.Helper()
-	b, err := json.MarshalIndent(p, "", "  ")
+	b, err := json.MarshalIndent(struct {
+		EventID  events.EventID
+		Evidence tenantmap.Evidence
+		Message  *events.Message
+		Call     *events.Call
+		Billing  *events.Billing
+	}{p.EventID, p.Evidence, p.Message, p.Call, p.Billing}, "", "  ")
 	require.NoError(t, err)
 	return append(b, '\n')
 }

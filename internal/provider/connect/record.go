@@ -2,6 +2,7 @@ package connect
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 
@@ -76,7 +77,10 @@ func parseRecord(raw *events.Raw) (provider.Parsed, error) {
 	}
 	p.Call.Status = rec.status(&c)
 	p.Call.Facts = rec.facts(&r, &c)
-	p.Call.Recording = rec.first(&r)
+	if all := rec.recordings(&r); len(all) > 0 {
+		p.Call.Recording = &all[0]
+		p.Call.MoreRecordings = slices.Clone(all[1:])
+	}
 	if r.err != nil {
 		p.Call = nil
 		return p, r.err
@@ -135,12 +139,12 @@ var recordingStatuses = map[string]string{
 	"DELETED":   "absent",
 }
 
-// first returns the first recording that says where it lies, nil if none does.
-// An event carries one; how many there are is a fact.
-func (rec *record) first(r *reader) *events.Recording {
+// recordings returns those that say where they lie, each once.
+func (rec *record) recordings(r *reader) []events.Recording {
+	var all []events.Recording
 	for _, one := range append(rec.Recordings, rec.Recording) {
 		where := events.Text(one.Location)
-		if where == "" || len(where) > maxLocation {
+		if where == "" || len(where) > maxLocation || slices.ContainsFunc(all, func(o events.Recording) bool { return o.Location == where }) {
 			continue
 		}
 		status, known := recordingStatuses[enum(one.Status)]
@@ -149,10 +153,10 @@ func (rec *record) first(r *reader) *events.Recording {
 		}
 		start := r.time(one.Start)
 		lasted, _ := seconds(start, r.time(one.Stop))
-		return &events.Recording{
+		all = append(all, events.Recording{
 			ProviderID: where, Status: status, Duration: lasted, Source: enum(one.Type), Track: enum(one.Side),
 			Location: where, StartedAt: start,
-		}
+		})
 	}
-	return nil
+	return all
 }

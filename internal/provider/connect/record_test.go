@@ -90,7 +90,21 @@ func TestRecordings(t *testing.T) {
 		p, err := parse(events.KindContactRecord, instance, object(t, recordOf, c.set))
 		require.NoError(t, err)
 		require.Equal(t, c.want, p.Call.Recording)
+		require.Empty(t, p.Call.MoreRecordings)
 	}
+	// Every one of a record, and the one that stands outside the list once.
+	p, err := parse(events.KindContactRecord, instance, object(t, recordOf, map[string]any{
+		"Recordings": []map[string]string{
+			{"Location": "b/1", "ParticipantType": "IVR", "Status": "AVAILABLE"}, {"Location": ""}, {"Location": "b/2", "Status": "DELETED"}, {"Location": "b/3"},
+		},
+		"Recording": map[string]string{"Location": "b/1"},
+	}))
+	require.NoError(t, err)
+	require.Equal(t, []events.Recording{
+		{ProviderID: "b/1", Location: "b/1", Track: "IVR", Status: "completed"},
+		{ProviderID: "b/2", Location: "b/2", Status: "absent"},
+		{ProviderID: "b/3", Location: "b/3", Status: "completed"},
+	}, p.Call.AllRecordings())
 }
 
 func TestRecordBadInput(t *testing.T) {

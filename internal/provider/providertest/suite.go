@@ -348,4 +348,7 @@ func (c Case) reasons(t *testing.T) {
 		seen[r] = true
 	}
 	require.NotEmpty(t, seen)
+	for _, r := range c.Parser.Ignores() {
+		require.Regexp(t, constant, r)
+	}
 }

@@ -50,11 +50,11 @@ func (b *body) echoed() string {
 
 // senders returns the spellings under which the sender may be registered: the
 // identity that SES names, and the address and domain that it was sent from.
-// Domains have no case; addresses have none in practice, but may be registered
-// as they are written.
+// They are on record in lower case; those that were entered before that may
+// stand there as they are written.
 func (b *body) senders(from string) []string {
-	lower := strings.ToLower(from)
-	spellings := []string{events.Text(b.identity()), from, lower, lower[strings.LastIndexByte(lower, '@')+1:]}
+	identity, lower := events.Text(b.identity()), tenantmap.NormaliseIdentity(from)
+	spellings := []string{identity, tenantmap.NormaliseIdentity(identity), from, lower, lower[strings.LastIndexByte(lower, '@')+1:]}
 	spellings = slices.DeleteFunc(spellings, func(s string) bool { return s == "" || len(s) > maxAddress })
 	slices.Sort(spellings)
 	return slices.Compact(spellings)

@@ -164,7 +164,7 @@ func TestConsent(t *testing.T) {
 	for _, s := range samples() {
 		m := parse(t, s.message).Message
 		var want []string
-		if s.status == "bounced_permanent" || strings.HasPrefix(s.fact, "complaints") {
+		if s.status == "bounced_permanent" || strings.HasPrefix(s.fact, "complaints") || s.fact == "unsubscribes=all" {
 			for _, r := range m.Recipients {
 				want = append(want, r.Address)
 			}

@@ -168,7 +168,7 @@ func samples() []sample {
 		{"open", "", "", jane, "opens", event("Open", "open", visit, mail(jane))},
 		{"open_by_one_of_two", "", "", "", "opens", event("Open", "open", visit, mail(jane, bob))},
 		{"click", "", "", jane, "clicks", event("Click", "click", with(visit, "link", "https://shop.example/?u=jane"), mail(jane))},
-		{"unsubscribe_all", "", "", jane, "unsubscribes", subscribed(none, preferences(true, "a", "OptIn", "b", "OptOut"))},
+		{"unsubscribe_all", "", "", jane, "unsubscribes=all", subscribed(none, preferences(true, "a", "OptIn", "b", "OptOut"))},
 		{"unsubscribe_topic", "", "", jane, "unsubscribes", subscribed(none, preferences(false, "a", "OptOut", "b", "OptOut"))},
 		{"resubscribe_one", "", "", jane, "resubscribes", subscribed(preferences(false, "a", "OptOut", "b", "OptOut"), none)},
 		{"resubscribe", "", "", jane, "resubscribes", subscribed(none, preferences(false, "a", "OptIn", "b", "OptIn"))},

@@ -56,7 +56,7 @@ var readers = map[string]func(*body) (told, string){
 	"Open":  detail(func(b *body) *opened { return b.Open }, counted(facts.Opens)),
 	"Click": detail(func(b *body) *opened { return b.Click }, counted(facts.Clicks)),
 	"Subscription": detail(func(b *body) *subscription { return b.Subscription }, func(s *subscription, _ *body) (told, string) {
-		return told{fact: facts.Fact{Name: s.fact()}, at: s.Timestamp}, ""
+		return told{fact: s.fact(), at: s.Timestamp}, ""
 	}),
 }
 
@@ -131,15 +131,15 @@ func (p *preferences) out() map[string]bool {
 }
 
 // fact tells somebody who gave something up from somebody who did not.
-func (s *subscription) fact() string {
+func (s *subscription) fact() facts.Fact {
 	if s.New.UnsubscribeAll {
-		return facts.Unsubscribes
+		return facts.Fact{Name: facts.Unsubscribes, Value: facts.Everything}
 	}
 	before := s.Old.out()
 	for topic := range s.New.out() {
 		if !before[topic] {
-			return facts.Unsubscribes
+			return facts.Fact{Name: facts.Unsubscribes}
 		}
 	}
-	return resubscribes
+	return facts.Fact{Name: resubscribes}
 }

@@ -34,7 +34,7 @@ var expected = map[string][4]string{
 	"event-click.json":                       {"", "", "recipient@example.com", "clicks"},
 	"event-rendering-failure.json":           {"rendering_failed", "", "", ""},
 	"event-deliverydelay.json":               {"delayed", "transient_communication_failure", "recipient@example.com=4.4.1", ""},
-	"event-subscription.json":                {"", "", "recipient@example.com", "unsubscribes"},
+	"event-subscription.json":                {"", "", "recipient@example.com", "unsubscribes=all"},
 	"notification-bounce-dsn.json":           {"bounced_permanent", "general", "jane@example.com=5.1.1", ""},
 	"notification-bounce-no-dsn.json":        {"bounced_permanent", "general", "jane@example.com richard@example.com", ""},
 	"notification-complaint-report.json":     {"", "", "richard@example.com", "complaints=abuse"},

@@ -42,6 +42,9 @@ type Parser struct{}
 // Provider implements [provider.Verifier] and [provider.Parser].
 func (Parser) Provider() events.Provider { return events.Stripe }
 
+// Ignores implements [provider.Parser].
+func (Parser) Ignores() []string { return nil }
+
 // Parse implements [provider.Parser]. A type or an API version that nobody
 // here knows is no error: whoever applies the event decides what it needs.
 func (Parser) Parse(raw *events.Raw) (provider.Parsed, error) {

@@ -48,6 +48,9 @@ type Parser struct{}
 // Provider implements [provider.Verifier] and [provider.Parser].
 func (Parser) Provider() events.Provider { return events.Twilio }
 
+// Ignores implements [provider.Parser].
+func (Parser) Ignores() []string { return nil }
+
 // Parse implements [provider.Parser] for messages, calls and recordings.
 func (Parser) Parse(raw *events.Raw) (provider.Parsed, error) {
 	if isJSON(raw.HTTPHeader("content-type")) && raw.Method == http.MethodPost && !json.Valid(raw.Body) {

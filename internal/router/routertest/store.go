@@ -193,6 +193,13 @@ func (m *memory) Hold(_ context.Context, held []tenantmap.Held) error {
 	return nil
 }
 
+func (m *memory) Ignore(_ context.Context, ignored []tenantmap.Ignored) error {
+	for i := range ignored {
+		delete(m.held, ignored[i].EventID)
+	}
+	return nil
+}
+
 func (m *memory) RecordSends(_ context.Context, sends []tenantmap.Send) (entries []tenantmap.Entry, ready int64, err error) {
 	for i := range sends {
 		s := &sends[i]
