@@ -31,6 +31,7 @@ type house struct {
 	brokers string
 	key     string
 	listen  string // ingest's public listener
+	certs   string // folder of the certificate by which SNS is played
 }
 
 // open starts ingest; the other services are started by the test.
@@ -43,6 +44,9 @@ func open(t *testing.T) *house {
 	h.kafka, err = kafkabus.New(kafkabus.Config{Brokers: []string{h.brokers}}, slog.New(slog.DiscardHandler), nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, h.kafka.Close(context.Background())) })
+	h.certs = t.TempDir()
+	_, err = simulate.KeepCertificate(h.certs)
+	require.NoError(t, err)
 	h.start("ingest", "")
 	return h
 }
@@ -50,7 +54,7 @@ func open(t *testing.T) *house {
 func (h *house) environment(role string) []string {
 	return []string{
 		"WAYBILL_KAFKA_BROKERS=" + h.brokers, "WAYBILL_DATABASE_URL=" + h.db.URL(role), "WAYBILL_DATABASE_MAX_CONNS=4",
-		"WAYBILL_SECRET_KEY=" + h.key, "WAYBILL_LOG_LEVEL=INFO",
+		"WAYBILL_SECRET_KEY=" + h.key, "WAYBILL_SNS_CERT_DIR=" + h.certs, "WAYBILL_LOG_LEVEL=INFO",
 	}
 }
 
