@@ -121,8 +121,10 @@ func firehoseBody(records ...string) string {
 func firehosePost(body string) request {
 	return request{
 		method: http.MethodPost, uri: recordsPath, body: body, header: [][2]string{
-			{"Content-Type", jsonType}, {"X-Amz-Firehose-Protocol-Version", "1.0"},
-			{"X-Amz-Firehose-Request-Id", delivery}, {"X-Amz-Firehose-Access-Key", firehoseKey},
+			{"Content-Type", jsonType},
+			{"X-Amz-Firehose-Protocol-Version", "1.0"},
+			{"X-Amz-Firehose-Request-Id", delivery},
+			{"X-Amz-Firehose-Access-Key", firehoseKey},
 		},
 	}
 }

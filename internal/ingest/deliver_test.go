@@ -56,7 +56,8 @@ func recordsOfEverySort(t *testing.T) {
 				require.Equal(t, instanceARN, raw.Signer)
 				require.Equal(t, "token-firehose", raw.Token)
 				require.Equal(t, []events.Header{
-					{Key: "content-type", Value: []byte(jsonType)}, {Key: "x-amz-firehose-request-id", Value: []byte(delivery)},
+					{Key: "content-type", Value: []byte(jsonType)},
+					{Key: "x-amz-firehose-request-id", Value: []byte(delivery)},
 					{Key: "x-waybill-document", Value: []byte(strconv.Itoa(n))},
 				}, raw.Headers)
 			}

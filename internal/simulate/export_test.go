@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 
 	"waybill/internal/events"
@@ -16,6 +17,9 @@ type Rehearsal struct {
 
 // ShortCertificate returns one that no verifier takes.
 func ShortCertificate() (*Certificate, error) { return newCertificate(1024) }
+
+// Draw draws from a mix.
+func Draw(m Mix, random *rand.Rand) Part { return m.draw(random) }
 
 // Told is an event of a rehearsal.
 type Told struct {

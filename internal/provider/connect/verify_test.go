@@ -75,7 +75,8 @@ func TestVerify(t *testing.T) {
 	fromSNS := func(kind string) []events.Header {
 		return []events.Header{
 			{Key: "content-type", Value: []byte("text/plain; charset=UTF-8")},
-			{Key: "x-amz-sns-message-type", Value: []byte(kind)}, {Key: "x-amz-sns-message-id", Value: []byte("m-1")},
+			{Key: "x-amz-sns-message-type", Value: []byte(kind)},
+			{Key: "x-amz-sns-message-id", Value: []byte("m-1")},
 		}
 	}
 	sign := func(e providertest.Envelope) *provider.Request { return byTopic(t, e.Signed(t, providertest.SNSKey())) }
