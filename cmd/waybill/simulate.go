@@ -30,11 +30,11 @@ type simulateCmd struct {
 	Orgs        int                `default:"10" help:"Organisations to make for this run."`
 	Mix         map[string]float64 `default:"messages=60;emails=20;calls=12;contacts=7;billing=1" placeholder:"PART=SHARE;..." help:"What is begun, and how much of each (${default}). A part that is left out is not played."`
 	SNSCertDir  string             `name:"sns-cert-dir" placeholder:"DIR" help:"Folder of the certificate that ingest pins, with its key; WAYBILL_SNS_CERT_DIR when left out."`
-	Early       float64            `placeholder:"SHARE" help:"Share of messages whose callbacks come before their send record."`
+	Early       float64            `placeholder:"SHARE" help:"Share of what is sent whose callbacks come before its send record."`
 	Duplicate   float64            `placeholder:"SHARE" help:"Share of callbacks and send records that come again."`
-	Reorder     float64            `placeholder:"SHARE" help:"Share of messages whose callbacks come in any order."`
+	Reorder     float64            `placeholder:"SHARE" help:"Share of messages, calls and contacts whose callbacks come in any order."`
 	Forge       float64            `placeholder:"SHARE" help:"Forged requests for each genuine one."`
-	CrossTenant float64            `placeholder:"SHARE" help:"Share of messages that another organisation signs a callback for."`
+	CrossTenant float64            `placeholder:"SHARE" help:"Share of messages, calls and contacts that another organisation signs a callback for."`
 	Burst       float64            `placeholder:"FACTOR" help:"One second of every ten has so many times the rate."`
 	Seed        *uint64            `placeholder:"N" help:"Makes the same stories again; a random one when left out."`
 	Connections int                `default:"128" help:"Most connections to ingest."`

@@ -161,7 +161,8 @@ func keptSeed(path string) (Seed, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		seed = newSeed()
-		return seed, seed.keep(path)
+		err = seed.keep(path)
+		return seed, err
 	}
 	if err != nil {
 		return seed, fmt.Errorf("reading the demo organisations: %w", err)

@@ -46,7 +46,7 @@ func (c Connect) Event(k *Contact, e *ContactEvent) []byte {
 		"tags": object{"aws:connect:instanceId": lastPart(c.Instance), "aws:connect:systemEndpoint": k.System},
 	}
 	told := func(o object, name string, at time.Time) bool {
-		if at.IsZero() || at.After(e.At) {
+		if !came(at, e.At) {
 			return false
 		}
 		o[name] = milliseconds(at)

@@ -26,22 +26,15 @@ var outlines = []outline{
 	{2, events.WhatsApp, []state{{"queued", ""}, {"sent", ""}, {"undelivered", "63016"}}},
 }
 
-var outlineWeight = sum(outlines)
-
-func sum(all []outline) (n int) {
+// pick draws one of a list, each as often as its weight says.
+func pick[T any](p *playwright, all []T, weight func(*T) int) *T {
+	sum := 0
 	for i := range all {
-		n += all[i].weight
+		sum += weight(&all[i])
 	}
-	return n
-}
-
-// outline draws one, each as often as its weight says.
-func (p *playwright) outline() *outline {
-	n := p.random.IntN(outlineWeight)
-	for i := range outlines {
-		if n -= outlines[i].weight; n < 0 {
-			return &outlines[i]
-		}
+	n, i := p.random.IntN(sum), 0
+	for ; n >= weight(&all[i]); i++ {
+		n -= weight(&all[i])
 	}
-	return &outlines[0]
+	return &all[i]
 }

@@ -32,21 +32,3 @@ var callOutlines = []callOutline{
 	{3, false, []callStep{callInitiated, {"failed", state{"failed", "404"}, "404"}}},
 	{3, false, []callStep{callInitiated, callRinging, {"canceled", state{status: "canceled"}, ""}}},
 }
-
-// callOutline draws one, each as often as its weight says.
-func (p *playwright) callOutline() *callOutline {
-	n := p.random.IntN(callOutlineWeight)
-	for i := range callOutlines {
-		if n -= callOutlines[i].weight; n < 0 {
-			return &callOutlines[i]
-		}
-	}
-	return &callOutlines[0]
-}
-
-var callOutlineWeight = func() (n int) {
-	for i := range callOutlines {
-		n += callOutlines[i].weight
-	}
-	return n
-}()

@@ -16,12 +16,13 @@ type emailOutline struct {
 	steps              []emailStep
 }
 
+// happened is an event without a code.
 func happened(typ, status string, whom ...int) emailStep {
 	return emailStep{EmailEvent: EmailEvent{Type: typ}, whom: whom, says: state{status: status}}
 }
 
-// told is an event that tells a fact: it shows that the e-mail was sent.
-func toldOf(typ, sub, fact string) emailStep {
+// counted is an event that tells a fact: it shows that the e-mail was sent.
+func counted(typ, sub, fact string) emailStep {
 	return emailStep{EmailEvent: EmailEvent{Type: typ, Sub: sub}, says: state{status: "sent"}, fact: fact}
 }
 
@@ -33,7 +34,7 @@ func bounced(sub, reason, code string, says state, whom ...int) emailStep {
 var (
 	mailSent      = happened("Send", "sent")
 	mailDelivered = happened("Delivery", "delivered")
-	opened        = toldOf("Open", "", "opens")
+	opened        = counted("Open", "", "opens")
 	noSuchMailbox = state{"bounced_permanent", "5.1.1"}
 )
 
@@ -45,7 +46,7 @@ func delayed(whom ...int) emailStep {
 // https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html.
 var emailOutlines = []emailOutline{
 	{40, 1, []emailStep{mailSent, mailDelivered}},
-	{10, 1, []emailStep{mailSent, mailDelivered, opened, opened, toldOf("Click", "", "clicks")}},
+	{10, 1, []emailStep{mailSent, mailDelivered, opened, opened, counted("Click", "", "clicks")}},
 	{8, 2, []emailStep{mailSent, mailDelivered}},
 	{8, 3, []emailStep{mailSent, happened("Delivery", "delivered", 0), delayed(1), happened("Delivery", "delivered", 1, 2)}},
 	{6, 3, []emailStep{mailSent, happened("Delivery", "delivered", 0, 2), bounced("Permanent", "General", "5.1.1", noSuchMailbox, 1)}},
@@ -56,27 +57,9 @@ var emailOutlines = []emailOutline{
 	}},
 	{4, 2, []emailStep{mailSent, delayed(), bounced("Transient", "MailboxFull", "", state{"bounced_transient", "mailbox_full"}, 0), happened("Delivery", "delivered", 1)}},
 	{3, 1, []emailStep{mailSent, delayed(), bounced("Undetermined", "Undetermined", "", state{"bounced_transient", "undetermined"}), mailDelivered}},
-	{3, 1, []emailStep{mailSent, mailDelivered, toldOf("Complaint", "abuse", "complaints")}},
-	{2, 1, []emailStep{mailSent, mailDelivered, toldOf("Complaint", "not-spam", "not_spam")}},
-	{2, 1, []emailStep{mailSent, mailDelivered, opened, toldOf("Subscription", "", "unsubscribes")}},
+	{3, 1, []emailStep{mailSent, mailDelivered, counted("Complaint", "abuse", "complaints")}},
+	{2, 1, []emailStep{mailSent, mailDelivered, counted("Complaint", "not-spam", "not_spam")}},
+	{2, 1, []emailStep{mailSent, mailDelivered, opened, counted("Subscription", "", "unsubscribes")}},
 	{2, 2, []emailStep{{EmailEvent: EmailEvent{Type: "Reject", Reason: "Bad content"}, says: state{"rejected", "bad_content"}}}},
 	{2, 2, []emailStep{happened("Rendering Failure", "rendering_failed")}},
-}
-
-var emailOutlineWeight = func() (n int) {
-	for i := range emailOutlines {
-		n += emailOutlines[i].weight
-	}
-	return n
-}()
-
-// emailOutline draws one, each as often as its weight says.
-func (p *playwright) emailOutline() *emailOutline {
-	n := p.random.IntN(emailOutlineWeight)
-	for i := range emailOutlines {
-		if n -= emailOutlines[i].weight; n < 0 {
-			return &emailOutlines[i]
-		}
-	}
-	return &emailOutlines[0]
 }

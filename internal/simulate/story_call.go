@@ -15,7 +15,7 @@ func (p *playwright) phone(t *Tenant, at time.Time) []*letter {
 	if p.chance(incomingShare) {
 		return p.incoming(t, at)
 	}
-	o := p.callOutline()
+	o := pick(p, callOutlines, func(o *callOutline) int { return o.weight })
 	c := &PhoneCall{SID: p.id("CA"), From: t.Number, To: person(p.random), Direction: "outbound-api"}
 	s := sending{
 		resource: p.resource(t, callRules, events.Twilio, events.Outbound), accepted: "queued", failed: state{"failed", "21211"}, id: c.SID,

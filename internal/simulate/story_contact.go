@@ -118,7 +118,7 @@ func (p *playwright) contactEvent(r *resource, by *Tenant, k *Contact, e *Contac
 // byEveryWay is one event of a contact by the API destination and, where the
 // topic can sign, by the topic.
 func (p *playwright) byEveryWay(r *resource, by *Tenant, k *Contact, e *ContactEvent, status string, at time.Time) []*letter {
-	said := says{state: state{status: status}, agent: k.happened(k.Agent, e.At), facts: k.lasted(e.At)}
+	said := says{state: state{status: status}, agent: came(k.Agent, e.At), facts: k.lasted(e.At)}
 	id := events.NewEventID(events.Connect, by.Centre.Instance, events.KindContact, e.ID)
 	var t *told
 	if by == r.tenant {
@@ -143,12 +143,12 @@ func (k *Contact) record() says {
 	return said
 }
 
-// happened tells whether something had happened by a time.
-func (*Contact) happened(at, by time.Time) bool { return !at.IsZero() && !at.After(by) }
+// came tells whether a time had come by another.
+func came(at, by time.Time) bool { return !at.IsZero() && !at.After(by) }
 
 // lasted is how long the contact took, once it is over.
 func (k *Contact) lasted(by time.Time) []fact {
-	if !k.happened(k.Ended, by) {
+	if !came(k.Ended, by) {
 		return nil
 	}
 	return []fact{{"duration", strconv.Itoa(int(k.Ended.Sub(k.Connected).Seconds()))}}

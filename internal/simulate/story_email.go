@@ -18,7 +18,7 @@ var fedBack = []string{"Bounce", "Complaint", "Delivery"}
 
 // email is an e-mail of a tenant.
 func (p *playwright) email(t *Tenant, at time.Time) []*letter {
-	o := p.emailOutline()
+	o := pick(p, emailOutlines, func(o *emailOutline) int { return o.weight })
 	m := &Email{ID: p.id("01000000") + "-000000", From: "News <news@" + t.Mail.Identity + ">", Sent: at}
 	for len(m.To) < o.recipients {
 		if to := mailbox(p.random); !slices.Contains(m.To, to) {
@@ -51,14 +51,12 @@ func (p *playwright) notifications(r *resource, m *Email, o *emailOutline, at ti
 	}
 	letters = p.reordered(letters)
 	if other, ok := p.stranger(r.tenant); ok {
-		late := noSuchMailboxOf
+		late := bounced("Permanent", "General", "5.1.1", noSuchMailbox)
 		late.At = at
 		letters = append(letters, p.notification(r, other, m, &late, &late.EmailEvent))
 	}
 	return letters
 }
-
-var noSuchMailboxOf = bounced("Permanent", "General", "5.1.1", noSuchMailbox)
 
 // notification is one event of an e-mail, as a tenant's topic delivers it.
 func (p *playwright) notification(r *resource, by *Tenant, m *Email, step *emailStep, e *EmailEvent) *letter {

@@ -27,7 +27,7 @@ func (p *playwright) inbound(t *Tenant, at time.Time) []*letter {
 
 // outbound is a message of a tenant.
 func (p *playwright) outbound(t *Tenant, at time.Time) []*letter {
-	o := p.outline()
+	o := pick(p, outlines, func(o *outline) int { return o.weight })
 	s := sending{
 		resource: p.resource(t, messageRules, events.Twilio, events.Outbound), accepted: "accepted", failed: state{"failed", "21211"}, id: p.id("SM"),
 		send: events.Send{Channel: o.channel, Account: t.Account, From: t.Number, To: person(p.random)},
