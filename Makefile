@@ -11,11 +11,11 @@ P        = 2
 TIMEOUT  = 9m
 CHECKS   = 100000
 CHECKS_SERVER = 2000
-FUZZTIME = 10s
+FUZZTIME = 60s
 RATE     = 150
 
 .DEFAULT_GOAL := help
-.PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors proofs fuzz test-crash test-mutants test-kafka test-load test-orgs test-flood test-early bench-orgs bench-campaign bench-held bench-tenantmap kafka-up \
+.PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors proofs fuzz test-crash test-mutants test-kafka test-load test-orgs test-flood test-early bench-orgs bench-campaign bench-held bench-tenantmap bench-providers kafka-up \
 	kafka-down generate asyncapi build module vuln
 
 help: ## show this list
@@ -54,7 +54,7 @@ vectors: ## replay the providers' recorded requests, print N of N for each
 proofs: ## run every proof: TestProof*, interleavings, property tests with CHECKS cases (100000), CHECKS_SERVER on servers (2000)
 	@CHECKS=$(CHECKS) CHECKS_SERVER=$(CHECKS_SERVER) sh scripts/proofs.sh
 
-fuzz: ## run every fuzz target for FUZZTIME (10s)
+fuzz: ## run every fuzz target for FUZZTIME (60s) and print what each tried
 	@FUZZTIME=$(FUZZTIME) sh scripts/fuzz.sh
 
 test-crash: ## kill the program again and again under load, then count
@@ -80,6 +80,9 @@ bench-held: ## every statement on held events, with a thousand of them and with 
 
 bench-tenantmap: ## look-ups in ten million mappings against the bare query, and the memory of the cache; takes ten minutes
 	go test -count=1 -v -timeout 60m ./bench/tenantmap -mappings 10000000 -targets
+
+bench-providers: ## what verifying and parsing cost beside bare programs; writes the table in docs/benchmarks.md
+	go test -count=1 -v ./bench/providers -rounds 501 -write ../../docs/benchmarks.md
 
 bench-orgs: ## what row-level security costs, and what many organisations in a batch do
 	go test -run '^$$' -bench . -benchtime 3s -timeout 30m ./bench/isolation

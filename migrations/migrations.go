@@ -18,7 +18,7 @@ import (
 var files embed.FS
 
 // Version is the newest step: the least that this program's code runs on.
-const Version = 20
+const Version = 21
 
 // Step is one migration and when it was applied, if it was.
 type Step struct {

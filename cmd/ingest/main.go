@@ -11,6 +11,7 @@ import (
 
 	"waybill/internal/app"
 	"waybill/internal/config"
+	"waybill/internal/nodump"
 	"waybill/internal/obs"
 )
 
@@ -24,6 +25,9 @@ func main() {
 }
 
 func run(ctx context.Context) error {
+	if err := nodump.Set(); err != nil {
+		return err
+	}
 	var cfg app.IngestConfig
 	if err := config.Load(&cfg, config.Environ(os.Environ())); err != nil {
 		return err

@@ -15,13 +15,15 @@ type accountCmd struct {
 	Move   accountMoveCmd   `cmd:"" help:"Let an account sign for another organisation."`
 	List   accountListCmd   `cmd:"" help:"List accounts, without their secrets."`
 	Remove accountRemoveCmd `cmd:"" help:"Remove an account, or one of its tokens."`
+	Reseal accountResealCmd `cmd:"" help:"Seal every token under a new secret key."`
 }
 
 type accountListCmd struct{}
 
 // Help gives examples.
 func (accountListCmd) Help() string {
-	return `Shows which tokens there are and how old they are, never a token.
+	return `Shows which tokens there are, how old they are and when each last signed a callback, never a token. The time of use is exact to
+a minute, and less after a router died; "not seen" of a token that is in use means that it has not signed since this was kept.
 
 Example:
 
@@ -76,10 +78,16 @@ func signsFor(a *tenants.Account) string {
 
 func tokens(a *tenants.Account) string {
 	var all []string
+	now := time.Now()
 	for _, t := range a.Tokens {
-		all = append(all, t.ID+" since "+t.CreatedAt.Format("2006-01-02"))
+		one := t.ID
+		if t.KeyID != "" {
+			one += " " + t.KeyID
+		}
+		one += fmt.Sprintf(" since %s (%d days)", t.CreatedAt.Format(time.DateOnly), int(now.Sub(t.CreatedAt).Hours()/24))
+		all = append(all, one+", last used "+seconds(t.LastUsedAt, "not seen"))
 	}
-	return dash(strings.Join(all, ", "))
+	return dash(strings.Join(all, "; "))
 }
 
 type accountRemoveCmd struct {

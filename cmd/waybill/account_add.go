@@ -24,8 +24,11 @@ type signsForFlags struct {
 type addTwilioCmd struct {
 	signsForFlags
 
-	SID   string `name:"sid" required:"" placeholder:"AC..." help:"The account's SID."`
-	Token string `name:"auth-token-file" required:"" placeholder:"FILE" help:"File with the auth token; - for standard input."`
+	SID       string `name:"sid" required:"" placeholder:"AC..." help:"The account's SID."`
+	Token     string `name:"auth-token-file" placeholder:"FILE" help:"File with the auth token; - for standard input."`
+	KeyID     string `name:"shared-key-id" placeholder:"webhooks_sharedkey_..." help:"Id of a shared key that signs in the auth token's place."`
+	Key       string `name:"shared-key-file" placeholder:"FILE" help:"File with the shared key; - for standard input."`
+	Algorithm string `name:"shared-key-algorithm" default:"HMAC_SHA256" enum:"HMAC_SHA256,HMAC_SHA1" help:"What the shared key signs with: ${enum}."`
 }
 
 // Help gives examples.
@@ -33,24 +36,45 @@ func (addTwilioCmd) Help() string {
 	return `Repeat it to rotate: every token that was added is accepted until it is removed. A subaccount has a token of its own.
 Needs WAYBILL_SECRET_KEY, under which the token is sealed.
 
+A shared key of Twilio's webhooks configuration signs in place of the auth token, which then need not be entered at all. It only
+counts for requests that name it, and the token only for those that name none; the algorithm is the one that is entered here,
+whatever a request says. Have it sign every webhook of the account before the token is removed.
+
 An organisation that an account of this name never signed for counts from the beginning, also as the second one: what was
 sent before the account was entered is its own too. One that it signed for before counts from now. See also account move.
 
 Examples:
 
   waybill account add twilio --org 7b2e... --sid AC0123456789abcdef0123456789abcdef --auth-token-file token.txt
-  waybill account add twilio --platform --sid AC0123456789abcdef0123456789abcdef --auth-token-file -`
+  waybill account add twilio --platform --sid AC0123456789abcdef0123456789abcdef --auth-token-file -
+  waybill account add twilio --org 7b2e... --sid AC0123456789abcdef0123456789abcdef \
+    --shared-key-id webhooks_sharedkey_01... --shared-key-file key.txt`
 }
 
 // Run enters a Twilio account.
 func (c addTwilioCmd) Run(s *session) error {
-	token, err := s.secretFile("--auth-token-file", c.Token)
-	if err != nil {
-		return err
+	if (c.Key == "") != (c.KeyID == "") {
+		return &operate.UsageError{What: "--shared-key-id and --shared-key-file go together"}
 	}
-	return s.signUp(operate.Account{
-		Provider: tenants.Twilio, Name: c.SID, Orgs: c.Org, Platform: c.Platform, Secrets: []operate.Secret{{Value: token}},
-	})
+	if c.Token == "" && c.Key == "" {
+		return &operate.UsageError{What: "say what signs: --auth-token-file, or --shared-key-id and --shared-key-file"}
+	}
+	a := operate.Account{Provider: tenants.Twilio, Name: c.SID, Orgs: c.Org, Platform: c.Platform}
+	if c.Token != "" {
+		token, err := s.secretFile("--auth-token-file", c.Token)
+		if err != nil {
+			return err
+		}
+		a.Secrets = append(a.Secrets, operate.Secret{Value: token})
+	}
+	if c.Key != "" {
+		key, err := s.secretFile("--shared-key-file", c.Key)
+		if err != nil {
+			return err
+		}
+		a.Secrets = append(a.Secrets, operate.Secret{KeyID: c.KeyID, Algorithm: c.Algorithm, Value: key})
+	}
+	return s.signUp(a)
 }
 
 type addSNSCmd struct {
@@ -63,9 +87,8 @@ type addSNSCmd struct {
 
 // Help gives examples.
 func (addSNSCmd) Help() string {
-	return `It is kept for later: this version does not serve SNS callbacks yet.
-
-A valid AWS signature does not make a topic yours: only topics entered here are confirmed and accepted.
+	return `A valid AWS signature does not make a topic yours: only topics entered here are confirmed and accepted. Enter a topic before
+you subscribe it, without raw message delivery: --for ses to /api/webhooks/email, --for connect to /api/webhooks/connect.
 
 Examples:
 
@@ -96,11 +119,16 @@ type addConnectCmd struct {
 
 // Help gives examples.
 func (addConnectCmd) Help() string {
-	return `It is kept for later: this version does not serve Amazon Connect yet.
+	return `Repeat it to rotate: every key that was added is accepted until it is removed. An instance whose events come through an SNS
+topic alone needs no key: see account add sns. Needs WAYBILL_SECRET_KEY, under which keys are sealed.
+
+An API destination sends its key in the header X-Waybill-Api-Key to /api/webhooks/connect; a Firehose sends its access key to
+/api/webhooks/connect/records.
 
 Example:
 
-  waybill account add connect --org 7b2e... --instance-arn arn:aws:connect:... --api-key-file key.txt`
+  waybill account add connect --org 7b2e... --instance-arn arn:aws:connect:... --api-key-file key.txt
+  waybill account add connect --org 7b2e... --instance-arn arn:aws:connect:... --firehose-key-file key.txt`
 }
 
 // Run enters an Amazon Connect instance.

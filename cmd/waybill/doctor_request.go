@@ -11,12 +11,16 @@ import (
 	"strings"
 	"time"
 
+	"waybill/internal/app"
 	"waybill/internal/bus/kafkabus"
 	"waybill/internal/config"
 	"waybill/internal/events"
 	"waybill/internal/ingest"
 	"waybill/internal/operate"
 	"waybill/internal/provider"
+	"waybill/internal/provider/connect"
+	"waybill/internal/provider/ses"
+	"waybill/internal/provider/sns"
 	"waybill/internal/provider/stripe"
 	"waybill/internal/provider/twilio"
 )
@@ -33,7 +37,8 @@ func (doctorRequestCmd) Help() string {
 	return `The file holds the request line, the headers, an empty line and the body, byte for byte. It is held against ingest's own
 verifier as it is, and then with other base URLs (scheme, port, prefix, the request's Host), a slash more or less at the end of the
 path, other orders and escapes of the query, other forms of the body, and every secret that is known. The answer names what would have
-verified. It never shows a secret, a signature, or a value of the request; the one exception is the base URL that the signature proves.
+verified. Of what SNS signed, and of keys, only the reason can be told; a certificate of SNS is fetched from AWS or read from
+WAYBILL_SNS_CERT_DIR, as ingest does. It never shows a secret, a signature, or a value of the request; the one exception is the base URL that the signature proves.
 
 Registered secrets are read as ingest reads them, with WAYBILL_SECRET_KEY and WAYBILL_KAFKA_BROKERS; base URLs come from
 WAYBILL_PUBLIC_URL. Exits with 1 when nothing explains it. A sample holds no values, so of one only the reason can be explained.
@@ -135,7 +140,15 @@ func (c doctorRequestCmd) explain(s *session, saved []byte) (operate.Explanation
 	if err != nil {
 		return operate.Explanation{}, "", err
 	}
-	x := operate.Explain{Party: parties[front.Provider], Signers: signers}
+	at := time.Now()
+	if c.At != nil {
+		at = c.At.Time
+	}
+	party, err := c.party(s, front.Provider, at)
+	if err != nil {
+		return operate.Explanation{}, "", err
+	}
+	x := operate.Explain{Party: party, Signers: signers}
 	for u := range strings.SplitSeq(s.env["WAYBILL_PUBLIC_URL"], ",") {
 		if u = strings.TrimRight(strings.TrimSpace(u), "/"); u != "" {
 			x.Bases = append(x.Bases, operate.Base{URL: u})
@@ -149,13 +162,15 @@ func (c doctorRequestCmd) explain(s *session, saved []byte) (operate.Explanation
 		x.Bases = append(x.Bases, operate.Base{URL: strings.TrimRight(u, "/"), How: how})
 	}
 	x.Bases = append(x.Bases, w.Bases()...)
-	at := time.Now()
-	if c.At != nil {
-		at = c.At.Time
-	}
-	e, err := x.Run(s.ctx, &provider.Request{
+	r := &provider.Request{
 		Kind: front.Kind, Method: w.Head.Method, URI: w.Head.RequestURI, Header: w.Head.Header, Body: w.Body, At: at,
-	})
+	}
+	for i, signer := range signers {
+		if as := x.Party.SignedWith; as != nil && signer.Name == "" { // it was given
+			signers[i].Secrets[0] = as(r, signer.Secrets[0])
+		}
+	}
+	e, err := x.Run(s.ctx, r)
 	return e, w.Note, err
 }
 
@@ -191,17 +206,38 @@ func (c doctorRequestCmd) signers(s *session, p events.Provider) ([]provider.Sig
 	return out, err
 }
 
-// parties are how providers' requests are tried anew.
-var parties = map[events.Provider]operate.Party{
-	events.Twilio: {
-		Verifier:  func(bases []string) (provider.Verifier, error) { return twilio.New(bases) },
-		Spellings: twilio.Spellings, BaseSpellings: twilio.BaseSpellings,
-	},
-	events.Stripe: {
-		Verifier:  func([]string) (provider.Verifier, error) { return stripe.New(stripe.Tolerance), nil },
-		Lenient:   func([]string) (provider.Verifier, error) { return stripe.New(anyTime), nil },
-		Spellings: stripe.Spellings,
-	},
+// party returns how a provider's requests are tried anew, at a time.
+func (c doctorRequestCmd) party(s *session, p events.Provider, at time.Time) (operate.Party, error) {
+	switch p { //nolint:exhaustive // what is left comes through SNS, or with a key
+	case events.Twilio:
+		return operate.Party{
+			Verifier:  func(bases []string) (provider.Verifier, error) { return twilio.New(bases) },
+			Spellings: twilio.Spellings, BaseSpellings: twilio.BaseSpellings, SignedWith: twilio.SignedWith,
+		}, nil
+	case events.Stripe:
+		return operate.Party{
+			Verifier:  func([]string) (provider.Verifier, error) { return stripe.New(stripe.Tolerance), nil },
+			Lenient:   func([]string) (provider.Verifier, error) { return stripe.New(anyTime), nil },
+			Spellings: stripe.Spellings,
+		}, nil
+	}
+	var cfg ingest.SNSConfig
+	if err := config.Load(&cfg, s.env); err != nil {
+		return operate.Party{}, err
+	}
+	topics, err := app.SNSOptions(cfg)
+	if err != nil {
+		return operate.Party{}, err
+	}
+	topics.Now = func() time.Time { return at }
+	envelopes := sns.New(topics)
+	// What SNS signs has one spelling, and a key has one: the reason says it all.
+	return operate.Party{Verifier: func([]string) (provider.Verifier, error) {
+		if p == events.SES {
+			return ses.New(envelopes), nil
+		}
+		return connect.New(envelopes), nil
+	}}, nil
 }
 
 // anyTime is longer than any signature is old.

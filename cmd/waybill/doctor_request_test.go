@@ -10,14 +10,18 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"waybill/internal/events"
 	"waybill/internal/operate"
+	"waybill/internal/provider/providertest"
 	"waybill/internal/simulate"
+	"waybill/internal/tenants"
 	"waybill/internal/testkit"
 )
 
@@ -140,15 +144,54 @@ func stripeCases(now time.Time) []refused {
 	}
 }
 
+const (
+	ourTopic    = "arn:aws:sns:eu-west-1:123456789012:connect-events"
+	ourInstance = "arn:aws:connect:eu-west-1:123456789012:instance/12345678"
+	ourAPIKey   = "the key of an API destination"
+)
+
+func awsCases(t *testing.T, now time.Time) []refused {
+	t.Helper()
+	const body = `{"detail":{"contactId":"canary"}}`
+	post := func(path string, body []byte, header ...string) string {
+		r := simulate.Request{Method: "POST", Path: path, Body: body, Header: http.Header{"Content-Type": {"application/json"}}}
+		for i := 0; i < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		return wire(&r)
+	}
+	topic := func(path string, e providertest.Envelope) string {
+		return post(path, e.Signed(t, providertest.SNSKey()).Body(t), "X-Amz-Sns-Message-Type", "Notification")
+	}
+	const contacts, records = "/api/webhooks/connect", "/api/webhooks/connect/records"
+	good := providertest.SNSNotification(ourTopic, body, now)
+	return []refused{
+		{"SNS as it came", topic(contacts, good), "verifies", "", nil},
+		{"SNS on another path", topic("/api/webhooks/email", good), "refused", "", nil},
+		{"SNS late", topic(contacts, providertest.SNSNotification(ourTopic, body, now.Add(-25*time.Hour))), "refused", "", nil},
+		{"SNS in time then", topic(contacts, providertest.SNSNotification(ourTopic, body, now.Add(-25*time.Hour))), "verifies", "", []string{"--at", "24h"}},
+		{"SNS without its header", post(contacts, good.Signed(t, providertest.SNSKey()).Body(t), "X-Amz-Sns-Rawdelivery", "false"), "refused", "", nil},
+		{"a key", post(contacts, []byte(body), "X-Waybill-Api-Key", ourAPIKey), "verifies", "", nil},
+		{"a wrong key", post(contacts, []byte(body), "X-Waybill-Api-Key", "canary"), "refused", "", nil},
+		{"a key for the other header", post(records, []byte(body), "X-Amz-Firehose-Access-Key", ourAPIKey), "refused", "", nil},
+		{"no key", post(contacts, []byte(body)), "refused", "", nil},
+	}
+}
+
 func TestDoctorExplainsARefusedRequest(t *testing.T) {
 	t.Parallel()
 	s := newClinic(t)
 	key := s.env["WAYBILL_SECRET_KEY"]
 	s.register(key, "twilio", neighbour, "token-2", secondToken)
 	s.register(key, "stripe", "default", "token-3", stripeKey)
+	s.registerAs(key, events.ConfigSigner{Provider: "sns", Purpose: "connect", Name: ourTopic}, tenants.AlgorithmInstance, "token-4", ourInstance)
+	s.registerAs(key, events.ConfigSigner{Provider: "connect", Name: ourInstance}, tenants.AlgorithmAPIKey, "token-5", ourAPIKey)
+	certs := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(certs, providertest.SNSCertFile), providertest.SNSCertificate(t, time.Now(), nil), 0o600))
+	s.env["WAYBILL_SNS_CERT_DIR"] = certs
 	delete(s.env, "WAYBILL_DATABASE_URL")
 	var all strings.Builder
-	for _, c := range append(twilioCases(), stripeCases(time.Now())...) {
+	for _, c := range slices.Concat(twilioCases(), stripeCases(time.Now()), awsCases(t, time.Now())) {
 		path := filepath.Join(t.TempDir(), "refused.http")
 		require.NoError(t, os.WriteFile(path, []byte(c.saved), 0o600))
 		args := append([]string{"doctor", "request", path}, c.args...)
@@ -180,7 +223,7 @@ func TestDoctorExplainsARefusedRequest(t *testing.T) {
 // tellsNothing wants no secret and no value of a saved request in a text.
 func tellsNothing(t *testing.T, saved, said string) {
 	t.Helper()
-	secrets := []string{firstToken, secondToken, oldToken, stripeKey}
+	secrets := []string{firstToken, secondToken, oldToken, stripeKey, ourAPIKey, ourTopic, ourInstance}
 	head, body, _ := strings.Cut(saved, "\r\n\r\n")
 	lines := strings.Split(head, "\r\n")
 	for _, line := range lines[1:] {

@@ -59,9 +59,15 @@ func newClinic(t *testing.T) *shell {
 // register publishes a signer as the router does.
 func (s *shell) register(key, party, name, id, secret string) {
 	s.t.Helper()
+	s.registerAs(key, events.ConfigSigner{Provider: party, Name: name}, "", id, secret)
+}
+
+// registerAs is register for whatever else a signer has.
+func (s *shell) registerAs(key string, c events.ConfigSigner, algorithm, id, secret string) {
+	s.t.Helper()
 	k, err := seal.ParseKey(key)
 	require.NoError(s.t, err)
-	c := events.ConfigSigner{Provider: party, Name: name, Tokens: []events.ConfigToken{{ID: id, Sealed: k.Seal([]byte(secret), id)}}}
+	c.Tokens = []events.ConfigToken{{ID: id, Algorithm: algorithm, Sealed: k.Seal([]byte(secret), id)}}
 	record, err := events.ConfigRecord(c.Key(), c, noon)
 	require.NoError(s.t, err)
 	client, err := kafkabus.New(kafkabus.Config{Brokers: []string{s.env["WAYBILL_KAFKA_BROKERS"]}}, slog.New(slog.DiscardHandler), prometheus.NewRegistry())

@@ -13,7 +13,7 @@ import (
 // verbs are all that the command does beside dev, demo and their like.
 var verbs = []string{
 	"migrate up", "migrate status", "topics create", "topics check", "org create", "org list",
-	"account add twilio", "account add sns", "account add connect", "account add stripe", "account list", "account move", "account remove",
+	"account add twilio", "account add sns", "account add connect", "account add stripe", "account list", "account move", "account remove", "account reseal",
 	"number add", "number move", "number list", "send record", "trace", "campaign show",
 	"held list", "held show", "held release", "held replay", "held dismiss", "held acts", "audit", "doctor check", "doctor request", "export", "erase", "simulate", "certificate", "health", "version",
 }

@@ -8,11 +8,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"waybill/internal/config"
+	"waybill/internal/nodump"
 )
 
 // cli is every verb. One file holds one verb.
@@ -43,6 +45,10 @@ type cli struct {
 func main() { os.Exit(start()) }
 
 func start() int {
+	if err := nodump.Set(); err != nil {
+		fmt.Fprintln(os.Stderr, "waybill:", err)
+		return exitFailed
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return run(ctx, os.Args[1:], config.Environ(os.Environ()), os.Stdin, os.Stdout, os.Stderr)

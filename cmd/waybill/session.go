@@ -105,7 +105,7 @@ func (s *session) onboard(needKey bool, fn func(*operate.Onboard) error) error {
 
 // sealing is the key under which secrets rest.
 type sealing struct {
-	SecretKey config.Secret `env:"WAYBILL_SECRET_KEY" doc:"seals provider secrets: 32 bytes in base64, the same for every process"`
+	SecretKey config.Secret `env:"WAYBILL_SECRET_KEY" doc:"seals provider secrets: 32 bytes in base64, the same for every process; of several with commas the first seals and all open"`
 }
 
 // Validate reports what cannot work.

@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"waybill/internal/seal"
 	"waybill/internal/tenants"
 	"waybill/internal/testkit"
 )
@@ -59,6 +60,43 @@ func TestEnteringAnOrganisationItsAccountAndItsSenders(t *testing.T) {
 	}
 }
 
+// A shared key stands beside the token or alone, under the id by which requests
+// name it.
+func TestEnteringASharedKey(t *testing.T) {
+	t.Parallel()
+	s := newShell(t)
+	org := s.org("one")
+	add := func(more ...string) {
+		s.json(nil, 0, append([]string{"account", "add", "twilio", "--org", org, "--sid", account}, more...)...)
+	}
+	key := s.file("the shared key")
+	add("--shared-key-id", "webhooks_sharedkey_01", "--shared-key-file", key)
+	add("--shared-key-id", "webhooks_sharedkey_01", "--shared-key-file", key) // has it already
+	add("--shared-key-id", "webhooks_sharedkey_02", "--shared-key-file", key, "--shared-key-algorithm", "HMAC_SHA1", "--auth-token-file", s.file("the token"))
+	var all []tenants.Account
+	s.json(&all, 0, "account", "list")
+	kinds := map[string]string{}
+	for _, tok := range all[0].Tokens {
+		kinds[tok.KeyID] = tok.Algorithm
+		require.Nil(t, tok.LastUsedAt)
+	}
+	require.Equal(t, map[string]string{"": "", "webhooks_sharedkey_01": "HMAC_SHA256", "webhooks_sharedkey_02": "HMAC_SHA1"}, kinds)
+	require.Len(t, all[0].Tokens, 3)
+	require.Contains(t, s.run("account", "list").out, "webhooks_sharedkey_01 since 2")
+	require.Contains(t, s.run("account", "list").out, " (0 days), last used not seen")
+
+	// Then under a new secret key.
+	older := s.env["WAYBILL_SECRET_KEY"]
+	s.env["WAYBILL_SECRET_KEY"] = seal.NewKey()
+	require.Contains(t, s.run("account", "reseal").out, "no key opens "+all[0].Tokens[0].ID+" of twilio "+account)
+	require.Equal(t, 1, s.run("account", "reseal").status)
+	s.env["WAYBILL_SECRET_KEY"] += "," + older
+	testkit.Golden(t, "json/account_reseal.json", []byte(s.json(nil, 0, "account", "reseal")))
+	add("--auth-token-file", s.file("the token"))
+	s.json(&all, 0, "account", "list")
+	require.Len(t, all[0].Tokens, 3, "the token that was sealed anew is still known")
+}
+
 func TestWhatIsRefusedExitsWithOneAndWhatIsUnknownWithThree(t *testing.T) {
 	t.Parallel()
 	s := newShell(t)
@@ -78,6 +116,9 @@ func TestWhatIsRefusedExitsWithOneAndWhatIsUnknownWithThree(t *testing.T) {
 		{2, "--platform", []string{"account", "add", "twilio", "--sid", account, "--auth-token-file", s.file("t")}},
 		{2, "not both", []string{"account", "add", "twilio", "--org", org, "--platform", "--sid", account, "--auth-token-file", s.file("t")}},
 		{2, "account SID", []string{"account", "add", "twilio", "--org", org, "--sid", "AC1", "--auth-token-file", s.file("t")}},
+		{2, "what signs", []string{"account", "add", "twilio", "--org", org, "--sid", account}},
+		{2, "go together", []string{"account", "add", "twilio", "--org", org, "--sid", account, "--shared-key-id", "webhooks_sharedkey_1"}},
+		{2, "id of a shared key", []string{"account", "add", "twilio", "--org", org, "--sid", account, "--shared-key-id", "key", "--shared-key-file", s.file("k")}},
 		{2, "not a UUID", []string{"number", "add", "+15550100002", "--org", "4711"}},
 		{2, "--kind", []string{"number", "add", "15550100002", "--org", org}},
 		{3, "no organisation", []string{"number", "add", "+15550100002", "--org", uuid.NewString()}},

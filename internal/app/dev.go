@@ -134,7 +134,7 @@ func (d *dev) claimFolder() error {
 			return err
 		}
 	}
-	d.ready.SecretKey = d.key
+	d.ready.SecretKey = config.Secret(d.key)
 	return d.pinCertificate()
 }
 
@@ -201,10 +201,12 @@ func (d *dev) startDatabase(ctx context.Context) error {
 	return nil
 }
 
-// password derives a role's password from the secret key, so that it stays the
-// same as long as the folder does and is written down nowhere else.
+// password derives a role's password from the secret key, the first of several,
+// so that it stays the same as long as the key does and is written down nowhere
+// else.
 func (d *dev) password(role string) string {
-	raw, _ := base64.StdEncoding.DecodeString(d.key)
+	first, _, _ := strings.Cut(d.key, ",")
+	raw, _ := base64.StdEncoding.DecodeString(strings.TrimSpace(first))
 	mac := hmac.New(sha256.New, raw)
 	mac.Write([]byte("waybill role\x00" + role))
 	return hex.EncodeToString(mac.Sum(nil)[:16])

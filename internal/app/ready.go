@@ -5,18 +5,20 @@ import (
 	"fmt"
 	"net"
 	"os"
+
+	"waybill/internal/config"
 )
 
 // Ready tells programs outside where everything is. Its JSON names are promises.
 type Ready struct {
-	HTTPURL      string `json:"http_url"`
-	AdminURL     string `json:"admin_url"`
-	KafkaBrokers string `json:"kafka_brokers"`
-	DatabaseURL  string `json:"database_url"` // the operator's
-	SecretKey    string `json:"-"`
-	PublicURL    string `json:"-"`
-	SNSCertDir   string `json:"-"` // folder with the certificates that are pinned
-	Seed         Seed   `json:"-"` // empty unless asked for
+	HTTPURL      string        `json:"http_url"`
+	AdminURL     string        `json:"admin_url"`
+	KafkaBrokers string        `json:"kafka_brokers"`
+	DatabaseURL  string        `json:"database_url"` // the operator's
+	SecretKey    config.Secret `json:"-"`
+	PublicURL    string        `json:"-"`
+	SNSCertDir   string        `json:"-"` // folder with the certificates that are pinned
+	Seed         Seed          `json:"-"` // empty unless asked for
 }
 
 // writeReady writes the file in one step, so that nobody reads half of it.

@@ -56,7 +56,7 @@ func plant(ctx context.Context, dataDir string, r Ready) (Seed, error) {
 	if err != nil {
 		return seed, err
 	}
-	key, err := seal.ParseKey(r.SecretKey)
+	key, err := seal.ParseKey(string(r.SecretKey))
 	if err != nil {
 		return seed, err
 	}

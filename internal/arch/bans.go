@@ -54,6 +54,10 @@ var bans = []ban{
 		why:     "only internal/config reads the environment",
 	},
 	{
+		imports: []string{"net/http/pprof", "runtime/pprof", "runtime/trace", "expvar"},
+		why:     "a profile shows memory, and secrets lie in memory",
+	},
+	{
 		imports: []string{
 			"testing", "testing/*", "github.com/stretchr/testify/*", "github.com/google/go-cmp/*",
 			"pgregory.net/rapid", "go.uber.org/goleak",

@@ -10,7 +10,7 @@ import (
 var floors = [][]string{
 	0: {
 		"internal/fault", "internal/config", "internal/obs", "internal/seal", "internal/facts", "internal/join", "internal/errorcode",
-		"internal/failpoint",
+		"internal/failpoint", "internal/nodump",
 	},
 	1: {"internal/events", "internal/gather"},
 	2: {

@@ -38,6 +38,22 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 // MarshalText hides the secret from JSON and other text encodings.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
+// SecretBytes is a [Secret] in bytes. A field of this type hides its value
+// wherever fmt can reach the field.
+type SecretBytes []byte
+
+// String returns *** (nothing if the secret is empty).
+func (s SecretBytes) String() string { return Secret(s).String() }
+
+// Format hides the secret from every verb of fmt.
+func (s SecretBytes) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
+
+// LogValue hides the secret from slog.
+func (s SecretBytes) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalText hides the secret from JSON and other text encodings.
+func (s SecretBytes) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // Validator is a config that can check itself. Validate returns all problems
 // joined, each naming its variable and saying what to do.
 type Validator interface{ Validate() error }

@@ -20,6 +20,7 @@ type ConfigSigner struct {
 // ConfigToken is one sealed secret of a signer.
 type ConfigToken struct {
 	ID        string `json:"id"`
+	KeyID     string `json:"key_id,omitempty"` // under which a request asks for it
 	Algorithm string `json:"algorithm,omitempty"`
 	Sealed    []byte `json:"sealed"`
 }

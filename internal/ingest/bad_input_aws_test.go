@@ -23,7 +23,7 @@ const confirmToken = "2336412f37"
 // success.
 func firehoseReply(t *testing.T, a answer, problem string) {
 	t.Helper()
-	require.Equal(t, jsonType, a.header.Get("Content-Type"))
+	require.Equal(t, []string{jsonType}, a.header.Values("Content-Type"))
 	require.Equal(t, strconv.Itoa(len(a.body)), a.header.Get("Content-Length"))
 	var reply map[string]any
 	require.NoError(t, json.Unmarshal([]byte(a.body), &reply))

@@ -17,7 +17,7 @@ import (
 type Config struct {
 	Listen    string        `env:"WAYBILL_LISTEN" envDefault:":8080" doc:"address for the providers' callbacks, host:port"`
 	PublicURL []string      `env:"WAYBILL_PUBLIC_URL" doc:"base URLs that the providers were given, comma-separated; signatures are checked against these (required)"`
-	SecretKey config.Secret `env:"WAYBILL_SECRET_KEY" doc:"key that opens the providers' secrets: 32 bytes in base64 (required)"`
+	SecretKey config.Secret `env:"WAYBILL_SECRET_KEY" doc:"key that opens the providers' secrets: 32 bytes in base64; several with commas while it is changed, the new one first (required)"`
 
 	SNS SNSConfig
 

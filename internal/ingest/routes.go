@@ -130,7 +130,7 @@ func (rt *route) admit(r *http.Request) error {
 	switch {
 	case !slices.Contains(rt.methods, r.Method):
 		return errMethod
-	case encoded(r.Header) && !(rt.many && packed(r.Header)):
+	case encoded(r.Header) && (!rt.many || !packed(r.Header)):
 		return errContentEncoding
 	case r.Method == http.MethodPost && !rt.takes(r.Header):
 		return errContentType

@@ -43,7 +43,7 @@ func (s *Snapshot) read(r *events.Record) (signer, bool) {
 		if c.Name != "" {
 			problem = errForeignToken
 		}
-		return s.close(key, fallback, "", problem), true
+		return s.close(key, fallback, events.ConfigToken{}, problem), true
 	}
 	out := signer{provider: party(c.Provider, c.Purpose), name: c.Name}
 	for _, t := range c.Tokens {
@@ -52,25 +52,25 @@ func (s *Snapshot) read(r *events.Record) (signer, bool) {
 			err = errEmptySecret
 		}
 		if err != nil {
-			out = s.close(key, out, t.ID, err)
+			out = s.close(key, out, t, err)
 			continue
 		}
-		out.secrets = append(out.secrets, provider.Secret{ID: t.ID, Algorithm: t.Algorithm, Value: value})
+		out.secrets = append(out.secrets, provider.Secret{ID: t.ID, Name: t.KeyID, Algorithm: t.Algorithm, Value: value})
 	}
 	if len(c.Tokens) == 0 && c.Provider != providerSNS && out.provider != events.Connect { // an instance may sign by its topic alone
-		out = s.close(key, out, "", errNoSecret)
+		out = s.close(key, out, events.ConfigToken{}, errNoSecret)
 	}
 	return out, true
 }
 
 // close adds an unusable secret, and raises the alarm unless it is raised.
-func (s *Snapshot) close(key string, one signer, tokenID string, problem error) signer {
+func (s *Snapshot) close(key string, one signer, t events.ConfigToken, problem error) signer {
 	if !one.unusable && !s.signers[key].unusable {
 		s.log.Error("a signer's secret cannot be used: its requests may be answered 503",
-			"provider", one.provider, "signer", one.name, "token_id", tokenID, "error", problem)
+			"provider", one.provider, "signer", one.name, "token_id", t.ID, "error", problem)
 	}
 	one.unusable = true
-	one.secrets = append(one.secrets, provider.Secret{ID: tokenID})
+	one.secrets = append(one.secrets, provider.Secret{ID: t.ID, Name: t.KeyID})
 	return one
 }
 

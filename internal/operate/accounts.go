@@ -8,7 +8,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"waybill/internal/config"
 	"waybill/internal/events"
+	"waybill/internal/provider/sns"
 	"waybill/internal/tenants"
 )
 
@@ -16,7 +18,8 @@ import (
 // account's uses is said by Algorithm, a constant of package tenants or "".
 type Secret struct {
 	Algorithm string
-	Value     []byte
+	Value     config.SecretBytes
+	KeyID     string // under which requests ask for it; "" = they ask for none
 }
 
 // Account is an account as a person describes it: for whom it signs, and how.
@@ -64,9 +67,14 @@ func (o *Onboard) prepare(ctx context.Context, a *Account) (tenants.NewAccount, 
 		if len(value) == 0 {
 			return out, refuse("the secret is empty: an empty secret would verify anything, so it is refused")
 		}
-		if !contains(known, s.Algorithm, value) {
+		if s.KeyID != "" {
+			if err := tenants.CheckKeyID(s.KeyID); err != nil {
+				return out, usage("%v", err)
+			}
+		}
+		if !contains(known, &s, value) {
 			id := uuid.NewString()
-			out.Tokens = append(out.Tokens, tenants.SealedToken{ID: id, Algorithm: s.Algorithm, Sealed: o.Key.Seal(value, id)})
+			out.Tokens = append(out.Tokens, tenants.SealedToken{ID: id, Name: s.KeyID, Algorithm: s.Algorithm, Sealed: o.Key.Seal(value, id)})
 		}
 	}
 	return out, nil
@@ -79,9 +87,9 @@ func checkName(a *Account) error {
 	case tenants.Twilio:
 		err = tenants.CheckAccountSID(a.Name)
 	case tenants.SNS:
-		err = tenants.CheckARN(a.Name, "sns")
+		err = sns.CheckTopic(a.Name)
 	case tenants.Connect:
-		err = tenants.CheckARN(a.Name, "connect")
+		err = tenants.CheckInstance(a.Name)
 	case tenants.Stripe:
 		if a.Name == "" || strings.ContainsAny(a.Name, " /\x00\n") {
 			return usage("--endpoint: want a name without blanks and slashes")
@@ -110,16 +118,16 @@ func (o *Onboard) secrets(ctx context.Context, a *Account) ([]Secret, error) {
 	var known []Secret
 	for _, t := range sealed {
 		if value, err := o.Key.Open(t.Sealed, t.ID); err == nil {
-			known = append(known, Secret{t.Algorithm, value})
+			known = append(known, Secret{t.Algorithm, value, t.Name})
 		}
 	}
 	return known, nil
 }
 
-func contains(known []Secret, algorithm string, value []byte) bool {
+func contains(known []Secret, s *Secret, value []byte) bool {
 	found := false
 	for _, k := range known {
-		if k.Algorithm == algorithm && subtle.ConstantTimeCompare(k.Value, value) == 1 {
+		if k.Algorithm == s.Algorithm && k.KeyID == s.KeyID && subtle.ConstantTimeCompare(k.Value, value) == 1 {
 			found = true
 		}
 	}
@@ -134,7 +142,7 @@ func ConnectTopic(topicARN, instanceARN, org string) []Account {
 		{Provider: tenants.Connect, Name: instanceARN, Orgs: []string{org}},
 		{
 			Provider: tenants.SNS, Purpose: string(events.Connect), Name: topicARN, Orgs: []string{org},
-			Secrets: []Secret{{tenants.AlgorithmInstance, []byte(instanceARN)}},
+			Secrets: []Secret{{Algorithm: tenants.AlgorithmInstance, Value: []byte(instanceARN)}},
 		},
 	}
 }

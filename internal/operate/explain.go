@@ -16,11 +16,15 @@ type Party struct {
 	// Lenient is a Verifier that takes signatures of any time, nil if the
 	// provider's have none.
 	Lenient func(bases []string) (provider.Verifier, error)
-	// Spellings lists how a request may have been signed, as it came first.
+	// Spellings lists how a request may have been signed, as it came first; nil if
+	// there is one way alone.
 	Spellings func(*provider.Request) []provider.Spelling
 	// BaseSpellings lists how a base URL may have been given to the provider,
 	// as it is first; nil if the provider does not sign the URL.
 	BaseSpellings func(base string) []provider.BaseSpelling
+	// SignedWith returns a secret that was found as what it would have to be
+	// registered as for a request to verify with it; nil = as it is.
+	SignedWith func(*provider.Request, provider.Secret) provider.Secret
 }
 
 // Base is a base URL that a request may have been signed for.
@@ -77,16 +81,18 @@ func (x *Explain) Run(ctx context.Context, r *provider.Request) (Explanation, er
 	}
 	e.Provider = verifier.Provider()
 	asked := unasked
-	_, err = verifier.Verify(ctx, r, roster{signers: x.Signers, asked: &asked})
+	verified, err := verifier.Verify(ctx, r, roster{signers: x.Signers, asked: &asked})
 	if err == nil {
 		e.Verdict = VerdictVerifies
-		e.TokenID = x.token(ctx, verifier, r)
+		if e.TokenID = verified.Token; e.TokenID == "" && x.Party.Spellings != nil {
+			e.TokenID = x.token(ctx, verifier, r)
+		}
 		e.Next = Advice("")
 		return e, nil
 	}
 	e.Reason = fault.ReasonOf(err)
 	e.Next = Advice(e.Reason)
-	if e.Reason == "missing_signature" || e.Reason == "malformed_signature" {
+	if x.Party.Spellings == nil || slices.Contains(unread, e.Reason) {
 		e.Verdict = VerdictRefused
 		return e, nil
 	}
@@ -110,6 +116,10 @@ func (x *Explain) Run(ctx context.Context, r *provider.Request) (Explanation, er
 	}
 	return e, nil
 }
+
+// unread are the reasons of refusals for which no spelling is tried: the request
+// does not say with what it was signed.
+var unread = []string{"missing_signature", "malformed_signature", "missing_settings", "malformed_settings", "unknown_algorithm"}
 
 // reasonUnknown is what verifiers call an account that is not registered.
 const reasonUnknown = "unknown_account"

@@ -9,12 +9,12 @@ import (
 type roster struct {
 	signers []provider.Signer
 	any     bool    // every name is answered with all secrets that there are
-	asked   *string // the name that was looked up last; may be nil
+	asked   *string // the name that was looked up first, while it is [unasked]; may be nil
 }
 
 // Signer implements [provider.Signers].
 func (r roster) Signer(_ events.Provider, name string) (provider.Signer, provider.Knowledge) {
-	if r.asked != nil {
+	if r.asked != nil && *r.asked == unasked {
 		*r.asked = name
 	}
 	if r.any {

@@ -83,7 +83,7 @@ func (c *ConfigFeed) Version(ctx context.Context) (int64, error) {
 
 const (
 	selectSigners = `
-		SELECT a.provider, a.purpose, a.name, t.id, t.algorithm, t.sealed
+		SELECT a.provider, a.purpose, a.name, t.id, t.name, t.algorithm, t.sealed
 		FROM accounts a LEFT JOIN account_tokens t ON t.account_id = a.id AND t.removed_at IS NULL
 		WHERE a.removed_at IS NULL ORDER BY a.provider, a.purpose, a.name, t.created_at, t.id`
 	selectAllSenders = `
@@ -113,9 +113,9 @@ func readSigners(ctx context.Context, tx pgx.Tx, all map[string]any) error {
 	}
 	signers := map[string]*events.ConfigSigner{}
 	var s events.ConfigSigner
-	var id, algorithm *string
+	var id, keyID, algorithm *string
 	var sealed []byte
-	_, err = pgx.ForEachRow(rows, []any{&s.Provider, &s.Purpose, &s.Name, &id, &algorithm, &sealed}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&s.Provider, &s.Purpose, &s.Name, &id, &keyID, &algorithm, &sealed}, func() error {
 		known := signers[s.Key()]
 		if known == nil {
 			known = &events.ConfigSigner{Provider: s.Provider, Purpose: s.Purpose, Name: s.Name}
@@ -123,7 +123,9 @@ func readSigners(ctx context.Context, tx pgx.Tx, all map[string]any) error {
 			all[s.Key()] = known
 		}
 		if id != nil {
-			known.Tokens = append(known.Tokens, events.ConfigToken{ID: *id, Algorithm: *algorithm, Sealed: append([]byte(nil), sealed...)})
+			known.Tokens = append(known.Tokens, events.ConfigToken{
+				ID: *id, KeyID: *keyID, Algorithm: *algorithm, Sealed: append([]byte(nil), sealed...),
+			})
 		}
 		return nil
 	})

@@ -50,7 +50,7 @@ func addAccount(ctx context.Context, q *dbq.Queries, a *tenants.NewAccount) (str
 		return "", err
 	}
 	for _, tok := range a.Tokens {
-		err := q.InsertToken(ctx, dbq.InsertTokenParams{ID: tok.ID, AccountID: id, Algorithm: tok.Algorithm, Sealed: tok.Sealed})
+		err := q.InsertToken(ctx, dbq.InsertTokenParams{ID: tok.ID, AccountID: id, Name: tok.Name, Algorithm: tok.Algorithm, Sealed: tok.Sealed})
 		if err != nil {
 			return "", err
 		}
@@ -74,7 +74,7 @@ func (t *Tenants) SealedTokens(ctx context.Context, provider tenants.Issuer, pur
 		rows, err := q.ListTokens(ctx, dbq.ListTokensParams{Provider: string(provider), Purpose: purpose, Name: name})
 		tokens = make([]tenants.SealedToken, 0, len(rows))
 		for _, r := range rows {
-			tokens = append(tokens, tenants.SealedToken(r))
+			tokens = append(tokens, tenants.SealedToken{ID: r.ID, Name: r.Name, Algorithm: r.Algorithm, Sealed: r.Sealed})
 		}
 		return err
 	})
@@ -120,7 +120,9 @@ func assemble(rows []dbq.ListAccountsRow, entitled []dbq.AccountOrg, tokens []db
 	}
 	for _, tok := range tokens {
 		a := at[tok.AccountID]
-		a.Tokens = append(a.Tokens, tenants.Token{ID: tok.ID, Algorithm: tok.Algorithm, CreatedAt: tok.CreatedAt.UTC()})
+		a.Tokens = append(a.Tokens, tenants.Token{
+			ID: tok.ID, KeyID: tok.Name, Algorithm: tok.Algorithm, CreatedAt: tok.CreatedAt.UTC(), LastUsedAt: utc(tok.LastUsedAt),
+		})
 	}
 	return all
 }

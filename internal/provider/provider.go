@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"time"
 
+	"waybill/internal/config"
 	"waybill/internal/events"
 	"waybill/internal/tenantmap"
 )
@@ -25,11 +26,12 @@ type Request struct {
 	At     time.Time
 }
 
-// Secret is one way to sign that a signer has.
+// Secret is one way to sign that a signer has. Printed, it shows no value.
 type Secret struct {
 	ID        string
+	Name      string // under which a request asks for it; "" = it is tried on all that ask for none
 	Algorithm string // "" = the provider's own
-	Value     []byte
+	Value     config.SecretBytes
 }
 
 // Signer is a party whose signature is accepted, with the secrets that are

@@ -57,6 +57,7 @@ func (r *Router) parse(rec *events.Record) (it item) {
 		it.raw = events.Raw{Receipt: events.ReceiptOf(rec), Provider: providerUnknown, Kind: "unknown", ReceivedAt: rec.Time.UTC()}
 		return it
 	}
+	r.uses.note(&it.raw)
 	p, ok := r.parsers[it.raw.Provider]
 	if !ok {
 		it.fault = fault.New(fault.Invalid, "unknown_provider")

@@ -111,6 +111,9 @@ type Store interface {
 	ExpireParked(ctx context.Context, t time.Time) (int64, error)
 	// CountHeld returns the held events by state.
 	CountHeld(ctx context.Context) ([]tenantmap.HeldState, error)
+	// Touch notes when tokens last signed, by their ids. A time that is older
+	// than the one on record changes nothing.
+	Touch(ctx context.Context, used map[string]time.Time) error
 }
 
 // Positions keeps in the database how far the router has come.
@@ -162,6 +165,7 @@ type Router struct {
 	caps    *caps
 	metrics *metrics
 	kick    chan struct{} // a send set held events ready
+	uses    *uses
 
 	routing   *shared
 	recording *shared
@@ -178,6 +182,7 @@ func New(o Options) *Router {
 		parsers: map[events.Provider]provider.Parser{},
 		cache:   tenantmap.NewCache(o.Config.CacheBytes, o.Store, o.Now),
 		kick:    make(chan struct{}, 1),
+		uses:    newUses(),
 	}
 	for _, p := range o.Parsers {
 		r.parsers[p.Provider()] = p
@@ -209,5 +214,6 @@ func (r *Router) Run(ctx context.Context) error {
 	g.Go(func() error { return r.sweep(ctx) })
 	g.Go(func() error { return r.confirm(ctx) })
 	g.Go(func() error { return r.feed(ctx) })
+	g.Go(func() error { return r.recordUses(ctx) })
 	return g.Wait()
 }

@@ -1,5 +1,6 @@
 // Package seal keeps secrets unreadable wherever they rest: AES-256-GCM under a
-// key that only the processes which need the secret have (WAYBILL_SECRET_KEY).
+// key that only the processes which need the secret have (WAYBILL_SECRET_KEY). A
+// record names its key, so that keys can be changed while all of it runs.
 package seal
 
 import (
@@ -10,6 +11,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
+	"strings"
 )
 
 // Errors of this package. None of them holds any part of a key or secret.
@@ -25,14 +28,34 @@ const (
 	keyLen  = 32
 )
 
-// Key seals and opens. It is safe for concurrent use.
+// Key seals and opens. While keys are changed it is several in one: the first
+// seals, and each opens what it sealed. It never prints, and is safe for
+// concurrent use.
 type Key struct {
-	id   [idLen]byte
-	aead cipher.AEAD
+	id    [idLen]byte
+	aead  cipher.AEAD
+	older []*Key // they open alone
 }
 
-// ParseKey reads a key in standard base64.
+// ParseKey reads a key in standard base64, or several with commas between.
 func ParseKey(s string) (*Key, error) {
+	first, rest, several := strings.Cut(s, ",")
+	k, err := parseOne(strings.TrimSpace(first))
+	if err != nil {
+		return nil, err
+	}
+	for several {
+		first, rest, several = strings.Cut(rest, ",")
+		older, err := parseOne(strings.TrimSpace(first))
+		if err != nil {
+			return nil, err
+		}
+		k.older = append(k.older, older)
+	}
+	return k, nil
+}
+
+func parseOne(s string) (*Key, error) {
 	raw, err := base64.StdEncoding.DecodeString(s)
 	if err != nil || len(raw) != keyLen {
 		return nil, ErrKey
@@ -50,6 +73,9 @@ func ParseKey(s string) (*Key, error) {
 	copy(k.id[:], sum[:])
 	return k, nil
 }
+
+// Format hides the key from every verb of fmt.
+func (k *Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "***") }
 
 // NewKey returns a fresh key in standard base64.
 func NewKey() string {
@@ -70,13 +96,25 @@ func (k *Key) Seal(secret []byte, name string) []byte {
 	return k.aead.Seal(out, nonce, secret, []byte(name))
 }
 
-// Open returns the secret that was sealed under the same key and name.
+// Sealed tells whether a record names the key that seals now. It does not
+// open it.
+func (k *Key) Sealed(record []byte) bool {
+	return len(record) > idLen && record[0] == version && [idLen]byte(record[1:1+idLen]) == k.id
+}
+
+// Open returns the secret that was sealed under one of the keys and the same
+// name.
 func (k *Key) Open(sealed []byte, name string) ([]byte, error) {
 	n := k.aead.NonceSize()
 	if len(sealed) < 1+idLen+n || sealed[0] != version {
 		return nil, ErrDamaged
 	}
-	if [idLen]byte(sealed[1:1+idLen]) != k.id {
+	for _, older := range k.older {
+		if older.Sealed(sealed) {
+			return older.Open(sealed, name)
+		}
+	}
+	if !k.Sealed(sealed) {
 		return nil, ErrUnknown
 	}
 	secret, err := k.aead.Open(nil, sealed[1+idLen:1+idLen+n], sealed[1+idLen+n:], []byte(name))

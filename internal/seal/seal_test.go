@@ -2,6 +2,7 @@ package seal_test
 
 import (
 	"encoding/base64"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -108,4 +109,46 @@ func TestOpenWhatWasSealedOnce(t *testing.T) {
 	got, err := k.Open(sealed, name)
 	require.NoError(t, err)
 	require.Equal(t, "secret", string(got))
+}
+
+// While keys are changed the first seals, and what any of them sealed opens.
+func TestSeveralKeys(t *testing.T) {
+	t.Parallel()
+	a, b := seal.NewKey(), seal.NewKey()
+	parse := func(s string) *seal.Key {
+		k, err := seal.ParseKey(s)
+		require.NoError(t, err)
+		return k
+	}
+	old, both, fresh := parse(a), parse(b+", "+a), parse(b)
+	before, after := old.Seal([]byte("secret"), name), both.Seal([]byte("secret"), name)
+	for _, sealed := range [][]byte{before, after} {
+		got, err := both.Open(sealed, name)
+		require.NoError(t, err)
+		require.Equal(t, "secret", string(got))
+		_, err = both.Open(sealed, "another")
+		require.ErrorIs(t, err, seal.ErrDamaged)
+	}
+	require.False(t, both.Sealed(before))
+	require.True(t, both.Sealed(after))
+	require.True(t, old.Sealed(before))
+	require.False(t, both.Sealed(nil))
+	_, err := fresh.Open(before, name)
+	require.ErrorIs(t, err, seal.ErrUnknown)
+	_, err = fresh.Open(after, name)
+	require.NoError(t, err)
+	_, err = both.Open(newKey(t).Seal([]byte("secret"), name), name)
+	require.ErrorIs(t, err, seal.ErrUnknown)
+	for _, bad := range []string{a + ",", "," + a, a + ",,", a + "," + b[:20], a + " " + b} {
+		_, err := seal.ParseKey(bad)
+		require.ErrorIs(t, err, seal.ErrKey, "%q", bad)
+	}
+}
+
+func TestAKeyNeverPrints(t *testing.T) {
+	t.Parallel()
+	k := newKey(t)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%d", "%x"} {
+		require.Equal(t, "***", fmt.Sprintf(verb, k))
+	}
 }

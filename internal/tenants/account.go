@@ -26,6 +26,11 @@ const (
 	AlgorithmFirehose = "firehose_key" // a Firehose access key
 	AlgorithmInstance = "instance_arn" // not a secret: whose events an SNS topic carries
 	AlgorithmTestMode = "test_mode"    // a Stripe signing secret that cannot speak of live objects
+
+	// Of Twilio's shared keys, as Twilio writes them. Not the auth token's
+	// "hmac-sha1": a program that knows no shared keys must not take one for a token.
+	AlgorithmHMACSHA1   = "HMAC_SHA1"
+	AlgorithmHMACSHA256 = "HMAC_SHA256"
 )
 
 // Account is a party whose signature is accepted. Its JSON names are promises;
@@ -43,16 +48,27 @@ type Account struct {
 
 // Token is a secret of an account without the secret.
 type Token struct {
-	ID        string    `json:"id"`
-	Algorithm string    `json:"algorithm,omitempty"`
-	CreatedAt time.Time `json:"created_at"`
+	ID         string     `json:"id"`
+	KeyID      string     `json:"key_id,omitempty"` // under which requests ask for it
+	Algorithm  string     `json:"algorithm,omitempty"`
+	CreatedAt  time.Time  `json:"created_at"`
+	LastUsedAt *time.Time `json:"last_used_at"` // when it last signed, to the minute; null = never that is known
 }
 
 // SealedToken is a secret that only the processes which need it can open, under
 // its ID as name.
 type SealedToken struct {
 	ID        string
+	Name      string // under which requests ask for it, "" = none
 	Algorithm string
+	Sealed    []byte
+}
+
+// OwnedToken is a sealed token and whose it is.
+type OwnedToken struct {
+	Provider  Issuer
+	Account   string
+	ID, KeyID string
 	Sealed    []byte
 }
 
@@ -105,16 +121,48 @@ func CheckAccountSID(s string) error {
 	return nil
 }
 
-// ErrARN is returned for a text that is not an ARN of the wanted service.
-var ErrARN = errors.New("not an ARN of that service: want arn:PARTITION:SERVICE:REGION:ACCOUNT:NAME")
+// ErrInstance is returned for a text that is not the ARN of an instance.
+var ErrInstance = errors.New("not the ARN of an Amazon Connect instance: want arn:PARTITION:connect:REGION:ACCOUNT:instance/ID")
 
-// CheckARN tells whether s is an ARN of a service, sns or connect.
-func CheckARN(s, service string) error {
-	parts := strings.SplitN(s, ":", 6)
-	if len(parts) != 6 || parts[0] != "arn" || parts[2] != service || parts[3] == "" || parts[4] == "" || parts[5] == "" {
-		return ErrARN
+// CheckInstance tells whether s is the ARN of an Amazon Connect instance, as
+// one by which an event can name it.
+func CheckInstance(s string) error {
+	parts := strings.Split(s, ":")
+	if len(parts) != 6 || parts[0] != "arn" || parts[2] != "connect" {
+		return ErrInstance
+	}
+	id, instance := strings.CutPrefix(parts[5], "instance/")
+	if !instance || !isWord(parts[1]) || !isWord(parts[3]) || !isWord(parts[4]) || !isWord(id) {
+		return ErrInstance
 	}
 	return nil
+}
+
+// ErrKeyID is returned for a text that is not the id of a shared key.
+var ErrKeyID = errors.New("not the id of a shared key: want webhooks_sharedkey_ and letters or digits, 128 at most")
+
+// CheckKeyID tells whether s is the id of one of Twilio's shared keys.
+func CheckKeyID(s string) error {
+	rest, ok := strings.CutPrefix(s, "webhooks_sharedkey_")
+	if !ok || rest == "" || len(s) > 128 {
+		return ErrKeyID
+	}
+	for i := range len(rest) {
+		if c := rest[i]; (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return ErrKeyID
+		}
+	}
+	return nil
+}
+
+// isWord tells whether s is 1 to 64 letters, digits and hyphens.
+func isWord(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
 }
 
 // isSID tells whether s is one of Twilio's ids with a prefix of two letters.

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"waybill/internal/app"
+	"waybill/internal/config"
 	"waybill/internal/events"
 	"waybill/internal/operate"
 	"waybill/internal/seal"
@@ -23,7 +24,7 @@ func apart(t *testing.T) *house {
 	db := testkit.Database(t)
 	listen, key := testkit.FreeAddress(t), seal.NewKey()
 	own := &instance{ready: app.Ready{
-		HTTPURL: "http://" + listen, PublicURL: "https://hooks.example.com", SecretKey: key,
+		HTTPURL: "http://" + listen, PublicURL: "https://hooks.example.com", SecretKey: config.Secret(key),
 		KafkaBrokers: testkit.EmbeddedKafka(t, events.Topics(events.Embedded)...).Addr(), DatabaseURL: db.URL(testkit.Operator),
 	}}
 	start := func(service string, more ...string) {

@@ -220,14 +220,7 @@ func (in *badInput) cameTrue(h *house, before map[events.EventID]history.Held) {
 	switch in.outcome {
 	case "":
 	case events.Dead:
-		h.until(func() error {
-			for id, held := range h.held() {
-				if _, old := before[id]; !old && held.State == events.Dead && held.Reason == in.reason {
-					return nil
-				}
-			}
-			return fmt.Errorf("no event is dead for %s", in.reason)
-		})
+		h.becomesHeld(before, events.Dead, in.reason)
 	default:
 		h.event(in.about, func(e *history.Event) bool { return e.Outcome == in.outcome && e.Type != string(events.KindSend) })
 	}
@@ -237,6 +230,19 @@ func (in *badInput) cameTrue(h *house, before map[events.EventID]history.Held) {
 	if in.check != nil {
 		in.check(h.t, h)
 	}
+}
+
+// becomesHeld waits until something is held that was not before.
+func (h *house) becomesHeld(before map[events.EventID]history.Held, state events.Outcome, reason string) {
+	h.t.Helper()
+	h.until(func() error {
+		for id, held := range h.held() {
+			if _, old := before[id]; !old && held.State == state && held.Reason == reason {
+				return nil
+			}
+		}
+		return fmt.Errorf("no event is %s for %s", state, reason)
+	})
 }
 
 // Row 7: organisation A signs for a message of organisation B.

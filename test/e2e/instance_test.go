@@ -96,7 +96,7 @@ func (i *instance) connect() error {
 		return err
 	}
 	i.onClose(func() error { i.sql.Close(); return nil })
-	key, err := seal.ParseKey(i.ready.SecretKey)
+	key, err := seal.ParseKey(string(i.ready.SecretKey))
 	if err != nil {
 		return err
 	}

@@ -323,12 +323,13 @@ func (q *Queries) InsertSender(ctx context.Context, arg InsertSenderParams) (Ins
 }
 
 const insertToken = `-- name: InsertToken :exec
-INSERT INTO account_tokens (id, account_id, algorithm, sealed) VALUES ($1, $2, $3, $4)
+INSERT INTO account_tokens (id, account_id, name, algorithm, sealed) VALUES ($1, $2, $3, $4, $5)
 `
 
 type InsertTokenParams struct {
 	ID        string
 	AccountID string
+	Name      string
 	Algorithm string
 	Sealed    []byte
 }
@@ -338,6 +339,7 @@ func (q *Queries) InsertToken(ctx context.Context, arg InsertTokenParams) error 
 	_, err := q.db.Exec(ctx, insertToken,
 		arg.ID,
 		arg.AccountID,
+		arg.Name,
 		arg.Algorithm,
 		arg.Sealed,
 	)
@@ -487,15 +489,17 @@ func (q *Queries) ListSenders(ctx context.Context) ([]ListSendersRow, error) {
 }
 
 const listTokenAges = `-- name: ListTokenAges :many
-SELECT t.account_id, t.id, t.algorithm, t.created_at FROM account_tokens t JOIN accounts a ON a.id = t.account_id
+SELECT t.account_id, t.id, t.name, t.algorithm, t.created_at, t.last_used_at FROM account_tokens t JOIN accounts a ON a.id = t.account_id
 WHERE a.removed_at IS NULL AND t.removed_at IS NULL ORDER BY t.created_at, t.id
 `
 
 type ListTokenAgesRow struct {
-	AccountID string
-	ID        string
-	Algorithm string
-	CreatedAt time.Time
+	AccountID  string
+	ID         string
+	Name       string
+	Algorithm  string
+	CreatedAt  time.Time
+	LastUsedAt *time.Time
 }
 
 // ListTokenAges returns which live tokens there are, without the tokens.
@@ -511,8 +515,10 @@ func (q *Queries) ListTokenAges(ctx context.Context) ([]ListTokenAgesRow, error)
 		if err := rows.Scan(
 			&i.AccountID,
 			&i.ID,
+			&i.Name,
 			&i.Algorithm,
 			&i.CreatedAt,
+			&i.LastUsedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -525,7 +531,7 @@ func (q *Queries) ListTokenAges(ctx context.Context) ([]ListTokenAgesRow, error)
 }
 
 const listTokens = `-- name: ListTokens :many
-SELECT t.id, t.algorithm, t.sealed FROM account_tokens t JOIN accounts a ON a.id = t.account_id
+SELECT t.id, t.name, t.algorithm, t.sealed FROM account_tokens t JOIN accounts a ON a.id = t.account_id
 WHERE a.provider = $1 AND a.purpose = $2 AND a.name = $3 AND a.removed_at IS NULL AND t.removed_at IS NULL
 ORDER BY t.created_at, t.id
 `
@@ -538,6 +544,7 @@ type ListTokensParams struct {
 
 type ListTokensRow struct {
 	ID        string
+	Name      string
 	Algorithm string
 	Sealed    []byte
 }
@@ -552,7 +559,12 @@ func (q *Queries) ListTokens(ctx context.Context, arg ListTokensParams) ([]ListT
 	var items []ListTokensRow
 	for rows.Next() {
 		var i ListTokensRow
-		if err := rows.Scan(&i.ID, &i.Algorithm, &i.Sealed); err != nil {
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Algorithm,
+			&i.Sealed,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -618,6 +630,21 @@ func (q *Queries) RemoveTokens(ctx context.Context, arg RemoveTokensParams) (int
 	return result.RowsAffected(), nil
 }
 
+const resealToken = `-- name: ResealToken :exec
+UPDATE account_tokens SET sealed = $1 WHERE id = $2
+`
+
+type ResealTokenParams struct {
+	Sealed []byte
+	ID     string
+}
+
+// ResealToken writes what a token is sealed as.
+func (q *Queries) ResealToken(ctx context.Context, arg ResealTokenParams) error {
+	_, err := q.db.Exec(ctx, resealToken, arg.Sealed, arg.ID)
+	return err
+}
+
 const senderEverHeld = `-- name: SenderEverHeld :one
 SELECT EXISTS (SELECT 1 FROM senders WHERE value = $1)
 `
@@ -663,6 +690,52 @@ func (q *Queries) SenderTenuresAt(ctx context.Context, arg SenderTenuresAtParams
 			&i.Kind,
 			&i.Shared,
 			&i.Valid,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const tokensBehind = `-- name: TokensBehind :many
+SELECT t.id, t.name, t.sealed, a.provider, a.name AS account FROM account_tokens t JOIN accounts a ON a.id = t.account_id
+WHERE t.removed_at IS NULL AND t.id > $1 ORDER BY t.id LIMIT $2 FOR UPDATE OF t
+`
+
+type TokensBehindParams struct {
+	After string
+	Most  int32
+}
+
+type TokensBehindRow struct {
+	ID       string
+	Name     string
+	Sealed   []byte
+	Provider string
+	Account  string
+}
+
+// TokensBehind returns and locks the live sealed tokens behind an id, in the
+// order of ids, with whose they are.
+func (q *Queries) TokensBehind(ctx context.Context, arg TokensBehindParams) ([]TokensBehindRow, error) {
+	rows, err := q.db.Query(ctx, tokensBehind, arg.After, arg.Most)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TokensBehindRow
+	for rows.Next() {
+		var i TokensBehindRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Name,
+			&i.Sealed,
+			&i.Provider,
+			&i.Account,
 		); err != nil {
 			return nil, err
 		}

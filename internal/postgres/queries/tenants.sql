@@ -45,13 +45,23 @@ RETURNING id;
 
 -- name: InsertToken :exec
 -- InsertToken adds one sealed token to an account.
-INSERT INTO account_tokens (id, account_id, algorithm, sealed) VALUES (@id, @account_id, @algorithm, @sealed);
+INSERT INTO account_tokens (id, account_id, name, algorithm, sealed) VALUES (@id, @account_id, @name, @algorithm, @sealed);
 
 -- name: ListTokens :many
 -- ListTokens returns the live sealed tokens of a live account.
-SELECT t.id, t.algorithm, t.sealed FROM account_tokens t JOIN accounts a ON a.id = t.account_id
+SELECT t.id, t.name, t.algorithm, t.sealed FROM account_tokens t JOIN accounts a ON a.id = t.account_id
 WHERE a.provider = @provider AND a.purpose = @purpose AND a.name = @name AND a.removed_at IS NULL AND t.removed_at IS NULL
 ORDER BY t.created_at, t.id;
+
+-- name: TokensBehind :many
+-- TokensBehind returns and locks the live sealed tokens behind an id, in the
+-- order of ids, with whose they are.
+SELECT t.id, t.name, t.sealed, a.provider, a.name AS account FROM account_tokens t JOIN accounts a ON a.id = t.account_id
+WHERE t.removed_at IS NULL AND t.id > @after ORDER BY t.id LIMIT @most FOR UPDATE OF t;
+
+-- name: ResealToken :exec
+-- ResealToken writes what a token is sealed as.
+UPDATE account_tokens SET sealed = @sealed WHERE id = @id;
 
 -- name: EntitleOrg :exec
 -- EntitleOrg lets an account sign for an organisation: from the beginning if an
@@ -71,7 +81,7 @@ WHERE removed_at IS NULL ORDER BY provider, purpose, name;
 
 -- name: ListTokenAges :many
 -- ListTokenAges returns which live tokens there are, without the tokens.
-SELECT t.account_id, t.id, t.algorithm, t.created_at FROM account_tokens t JOIN accounts a ON a.id = t.account_id
+SELECT t.account_id, t.id, t.name, t.algorithm, t.created_at, t.last_used_at FROM account_tokens t JOIN accounts a ON a.id = t.account_id
 WHERE a.removed_at IS NULL AND t.removed_at IS NULL ORDER BY t.created_at, t.id;
 
 -- name: ListEntitlements :many

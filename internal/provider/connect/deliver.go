@@ -3,6 +3,7 @@ package connect
 import (
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -23,7 +24,7 @@ const (
 // Deliver implements [provider.Carrier].
 func (c *Connect) Deliver(r *provider.Request, v provider.Verified, body io.Reader, each func(provider.Verified, []byte) error) (provider.Delivered, error) {
 	named := r.Header.Get(headerRequestID)
-	headers := v.Headers[:len(v.Headers):len(v.Headers)]
+	headers := slices.Clone(v.Headers)
 	if isToken(named) {
 		headers = append(headers, events.Header{Key: keptRequestID, Value: []byte(named)})
 	}
@@ -31,7 +32,7 @@ func (c *Connect) Deliver(r *provider.Request, v provider.Verified, body io.Read
 		one := v
 		one.Key = keyOf(v.Signer, r.Kind, doc.Body)
 		number := strconv.Itoa(doc.Number)
-		one.Headers = append(headers[:len(headers):len(headers)], events.Header{Key: keptDocument, Value: []byte(number)})
+		one.Headers = slices.Concat(headers, []events.Header{{Key: keptDocument, Value: []byte(number)}})
 		return each(one, doc.Body)
 	})
 	return provider.Delivered{ID: d.RequestID, Empty: d.Empty}, err

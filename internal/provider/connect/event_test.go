@@ -239,7 +239,7 @@ var eventVectors = []string{
 	"lifecycle-6-resumed", "lifecycle-7-contact-data-updated", "lifecycle-8-disconnected", "lifecycle-9-completed",
 }
 
-func TestEventVectors(t *testing.T) {
+func TestVectorsOfEvents(t *testing.T) {
 	t.Parallel()
 	n := providertest.Tally{Claimed: len(eventVectors) + 1}
 	for _, name := range eventVectors {

@@ -292,7 +292,7 @@ type sent struct {
 	}
 }
 
-func TestDeliveryVectors(t *testing.T) {
+func TestVectorsOfDeliveries(t *testing.T) {
 	t.Parallel()
 	want := map[string][]string{ // what the parser says of each document
 		"firehose-ctr-one-per-record":    {"", "", "", "", ""},

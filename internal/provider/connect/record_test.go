@@ -154,7 +154,7 @@ var recordVectors = []string{
 	"ctr-voice-abandoned-in-queue", "ctr-voice-answered", "ctr-voice-update-1", "ctr-voice-update-2", "ctr-voice-update-3",
 }
 
-func TestRecordVectors(t *testing.T) {
+func TestVectorsOfRecords(t *testing.T) {
 	t.Parallel()
 	n := providertest.Tally{Claimed: len(recordVectors)}
 	for _, name := range recordVectors {

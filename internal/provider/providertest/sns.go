@@ -36,11 +36,11 @@ const (
 	SNSCertURL  = "https://sns.eu-west-1.amazonaws.com/" + SNSCertFile
 )
 
-// The keys are made once: they are what costs. SNSKey belongs to the certificate,
-// SNSOtherKey to none.
+// The keys are made once: they are what costs.
 var (
-	SNSKey, SNSOtherKey = rsaKey(), rsaKey()
-	authority           = rsaKey()
+	SNSKey      = rsaKey() // the certificate's
+	SNSOtherKey = rsaKey() // of no certificate
+	authority   = rsaKey()
 )
 
 func rsaKey() func() *rsa.PrivateKey {

@@ -36,6 +36,7 @@ type Case struct {
 	Parser   provider.Parser
 
 	Signer  string           // the name that the signer is registered under
+	As      provider.Secret  // what its secrets are registered as, beside their values
 	Request provider.Request // unsigned; every byte of its body must count: no two spellings of one value
 	Header  string           // the header that carries the signature
 	// Sign puts a signature made with the secret into the request's headers, or of
@@ -78,14 +79,6 @@ func Suite(t *testing.T, cases ...Case) {
 	}
 }
 
-// register returns a snapshot that knows the signer by these secrets.
-func (c Case) register(secrets ...[]byte) Signers {
-	if c.Register != nil {
-		return c.Register(secrets...)
-	}
-	return Register(c.Signer, secrets...)
-}
-
 // signed returns the genuine request, a copy of its own.
 func (c Case) signed(with []byte) *provider.Request {
 	r := c.Request
@@ -96,6 +89,18 @@ func (c Case) signed(with []byte) *provider.Request {
 	r.Body = bytes.Clone(c.Request.Body)
 	c.Sign(&r, with)
 	return &r
+}
+
+// register returns a complete snapshot that holds the signer with secrets.
+func (c Case) register(values ...[]byte) Signers {
+	if c.Register != nil {
+		return c.Register(values...)
+	}
+	s := Register(c.Signer, values...)
+	for i := range values {
+		s.Known[c.Signer].Secrets[i].Name, s.Known[c.Signer].Secrets[i].Algorithm = c.As.Name, c.As.Algorithm
+	}
+	return s
 }
 
 // refused requires that a request is refused with one of the reasons, and

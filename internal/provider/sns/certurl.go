@@ -1,6 +1,9 @@
 package sns
 
-import "strings"
+import (
+	"errors"
+	"strings"
+)
 
 // topic is what a topic's ARN says of where its messages come from.
 type topic struct {
@@ -8,7 +11,21 @@ type topic struct {
 	suffix string // of AWS's hosts in its partition
 }
 
-const maxARN = 400 // a name has at most 256 bytes
+// maxARN is the longest ARN that a record can be kept under, in bytes. AWS's
+// longest have a little more.
+const maxARN = 256
+
+// ErrTopic is returned for a text that is not the ARN of a topic.
+var ErrTopic = errors.New("not the ARN of an SNS topic: want arn:PARTITION:sns:REGION:ACCOUNT:NAME, 256 bytes at most")
+
+// CheckTopic tells whether a text is the ARN of a topic that could ever be
+// verified.
+func CheckTopic(arn string) error {
+	if _, ok := parseTopic(arn); !ok {
+		return ErrTopic
+	}
+	return nil
+}
 
 // parseTopic reads arn:PARTITION:sns:REGION:ACCOUNT:NAME. Partitions whose
 // hosts are on no public network are not known.
@@ -28,7 +45,7 @@ func parseTopic(arn string) (t topic, ok bool) {
 		want = "aws-us-gov"
 	}
 	ok = strings.HasPrefix(arn, "arn:") && partition == want && service == "sns" && isRegion(region) &&
-		len(account) == 12 && all(account, digit) && name != "" && !strings.Contains(name, ":")
+		len(account) == 12 && all(account, digit) && name != "" && all(name, nameByte)
 	return topic{region: region, suffix: suffix}, ok
 }
 
@@ -85,6 +102,12 @@ func (t topic) signs(commonName string) bool {
 		return strings.HasPrefix(t.region, "us-gov-")
 	}
 	return false
+}
+
+// nameByte tells whether a topic's name may have a byte; a first-in-first-out
+// topic's ends in ".fifo".
+func nameByte(c byte) bool {
+	return digit(c) || lower(c) || c >= 'A' && c <= 'Z' || c == '-' || c == '_' || c == '.'
 }
 
 func digit(c byte) bool { return c >= '0' && c <= '9' }

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"waybill/internal/fault"
+	"waybill/internal/provider/sns"
 )
 
 // A URL that is not the one text is refused without a request, however it is meant.
@@ -56,8 +57,10 @@ func TestTopicARNs(t *testing.T) {
 		"arn:aws:sns:us-east-1:123456789012:":                            false,
 		"arn:aws:sns:us-east-1:123456789012:t:sub":                       false,
 		"arn:aws:sns:us-east-1:123456789012:a b":                         false,
+		"arn:aws:sns:us-east-1:123456789012:a/b":                         false,
 		"arn:aws:sns:us-east-1:123456789012:" + strings.Repeat("t", 400): false,
 	} {
+		require.Equal(t, ok, sns.CheckTopic(arn) == nil, arn)
 		h := newHouse(t, leaf(t, nil), nil, nil)
 		_, err := h.verify(t, "Notification", notification().With("TopicArn", arn).Signed(t, otherKey()).Body(t))
 		switch {

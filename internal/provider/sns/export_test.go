@@ -6,3 +6,13 @@ var (
 	PublicDialer = publicDialer
 	Public       = public
 )
+
+// CertificateFile is the rule of certificates' URLs, for a topic's ARN; ok is
+// false where either is refused.
+func CertificateFile(arn, url string) (file string, ok bool) {
+	t, ok := parseTopic(arn)
+	if !ok {
+		return "", false
+	}
+	return t.certificateFile(url)
+}

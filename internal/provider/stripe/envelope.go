@@ -48,19 +48,27 @@ type object struct {
 // that it is about, for the raw record. Events of one object so keep one
 // partition. A body that cannot be read still gets a key.
 func name(body []byte) (signer, key string) {
-	var e envelope
-	_ = json.Unmarshal(body, &e) // the parser will say what is wrong with it
-	signer = "unknown"
-	if mode := e.mode(); mode != "" {
-		signer = mode
+	mode, key, ok := named(body)
+	if !ok {
+		mode, key = decodedName(body)
 	}
-	if key = e.about(); key == "" {
-		key = id(e.ID)
+	if signer = mode; signer == "" {
+		signer = "unknown"
 	}
 	if key == "" {
 		key = "stripe/" + signer
 	}
 	return signer, key
+}
+
+// decodedName is what [named] finds, of any body.
+func decodedName(body []byte) (mode, key string) {
+	var e envelope
+	_ = json.Unmarshal(body, &e) // the parser will say what is wrong with it
+	if key = e.about(); key == "" {
+		key = id(e.ID)
+	}
+	return e.mode(), key
 }
 
 // The modes of Stripe's objects, which never meet.
@@ -116,16 +124,21 @@ func id(raw json.RawMessage) string { return idOf(text(raw)) }
 func lastOf(path string) string { return path[strings.LastIndexByte(path, '/')+1:] }
 
 func idOf(s string) string {
-	if len(s) > maxID {
+	if !isID(s) {
 		return ""
 	}
+	return s
+}
+
+// isID tells whether s could be an id of Stripe's; none at all is one.
+func isID[T string | []byte](s T) bool {
 	for i := range len(s) {
 		c := s[i]
 		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '_' && c != '-' && c != '.' {
-			return ""
+			return false
 		}
 	}
-	return s
+	return len(s) <= maxID
 }
 
 // idOrObject returns an id that stands as such or within the expanded object.

@@ -2,7 +2,6 @@ package stripe_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"github.com/stripe/stripe-go/v85/webhook"
 	"pgregory.net/rapid"
 
-	"waybill/internal/provider"
 	"waybill/internal/provider/stripe"
 )
 
@@ -147,50 +145,32 @@ func TestReadsWhatParseEventNotificationReads(t *testing.T) {
 	})
 }
 
-// TestStripeGoDefects lists what stripe-go v85.0.0 is known to do otherwise.
-// When a later one does better, its line fails and goes.
-func TestStripeGoDefects(t *testing.T) {
+// TestStripeGoEventDefects lists what stripe-go v85.0.0 is known to refuse of
+// well-signed requests: its reading goes by the API version and the kind of event,
+// which a receiver that keeps what it gets must not. When a later one does better,
+// its line fails and goes.
+func TestStripeGoEventDefects(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
-	at := fmt.Sprint(now.Unix())
-	far := now.Add(time.Hour)
 	const snapshot = `{"id":"evt_1","object":"event","api_version":"2026-03-25.dahlia","type":"a.b"}`
-	older := strings.Replace(snapshot, "2026-03-25.dahlia", "2020-08-27", 1)
-	thin := strings.Replace(snapshot, `"event"`, `"v2.core.event"`, 1)
-	for _, c := range []struct {
-		name, secret, header, body string
-		theirs, ours               string // "" = accepted; theirs is part of the error
-	}{
-		{"no defect", secret, header(secret, now, snapshot), snapshot, "", ""},
-		{"any time to come is fresh", secret, header(secret, far, snapshot), snapshot, "", "stale"},
-		{"an empty secret verifies", "", header("", now, snapshot), snapshot, "", "empty_secret"},
-		{"capitals are digits too", secret, "t=" + at + ",v1=" + strings.ToUpper(v1(secret, at, snapshot)), snapshot, "", "bad_signature"},
-		{"the last of two times counts", secret, "t=1," + header(secret, now, snapshot), snapshot, "", "malformed_signature"},
-		{"the number of the time is signed, not its text", secret, "t=+0" + at + ",v1=" + v1(secret, at, snapshot), snapshot, "", "malformed_signature"},
-		{"any number of values", secret, header(secret, now, snapshot) + strings.Repeat(",v1=00", 100), snapshot, "", "malformed_signature"},
-		{"an API version of another release is refused", secret, header(secret, now, older), older, "API version", ""},
-		{"a thin event is refused", secret, header(secret, now, thin), thin, "thin event", ""},
-		{"what is signed but no JSON is refused", secret, header(secret, now, "hello"), "hello", "parse webhook body", ""},
+	for _, c := range []struct{ name, body, theirs string }{ // "" = accepted; part of the error
+		{"no defect", snapshot, ""},
+		{"an API version of another release is refused", strings.Replace(snapshot, "2026-03-25.dahlia", "2020-08-27", 1), "API version"},
+		{"a thin event is refused", strings.Replace(snapshot, `"event"`, `"v2.core.event"`, 1), "thin event"},
+		{"what is signed but no JSON is refused", "hello", "parse webhook body"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			_, theirs := webhook.ConstructEvent([]byte(c.body), c.header, c.secret)
-			r := request(c.header, c.body)
+			h := header(secret, now, c.body)
+			_, theirs := webhook.ConstructEvent([]byte(c.body), h, secret)
+			r := request(h, c.body)
 			r.At = now
-			signers := registered()
-			if c.secret == "" {
-				signers.Known[endpoint] = provider.Signer{Name: endpoint, Secrets: []provider.Secret{{}}}
-			}
-			_, ours := stripe.New(stripe.Tolerance).Verify(t.Context(), r, signers)
+			_, ours := stripe.New(stripe.Tolerance).Verify(t.Context(), r, registered())
+			require.NoError(t, ours)
 			if c.theirs == "" {
 				require.NoError(t, theirs)
 			} else {
 				require.ErrorContains(t, theirs, c.theirs)
-			}
-			if c.ours == "" {
-				require.NoError(t, ours)
-			} else {
-				require.EqualError(t, ours, c.ours)
 			}
 		})
 	}

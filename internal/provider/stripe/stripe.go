@@ -90,44 +90,45 @@ func (s *Stripe) Verify(_ context.Context, r *provider.Request, signers provider
 	if knowledge == provider.Unknown {
 		return provider.Verified{}, fault.New(fault.Unregistered, reasonNoSecret)
 	}
-	genuine, testMode := signed(sig, endpoints, r.Body)
-	if !genuine {
+	secret := signed(sig, endpoints, r.Body)
+	if secret == nil {
 		return provider.Verified{}, refusal(endpoints, knowledge)
 	}
 	if age := r.At.Unix() - sig.at; age > s.tolerance || -age > s.tolerance {
 		return provider.Verified{}, fault.New(fault.Unverified, reasonStale)
 	}
 	signer, key := name(r.Body)
-	if testMode {
+	if secret.Algorithm == tenants.AlgorithmTestMode {
 		signer = modeTest // whatever the body says: its parser will object
 	}
-	return provider.Verified{Signer: signer, Key: key, Headers: kept(r.Header)}, nil
+	return provider.Verified{Signer: signer, Token: secret.ID, Key: key, Headers: kept(r.Header)}, nil
 }
 
-// signed tells whether a secret of one of the endpoints made one of the values,
-// and whether it is one that test mode alone was told. All are tried: a secret
-// that is registered both ways has the narrower meaning.
-func signed(sig signature, endpoints []provider.Signer, body []byte) (genuine, testMode bool) {
+// signed returns the secret of one of the endpoints that made one of the values,
+// nil if none did. All are tried: a secret that is registered both ways has the
+// narrower meaning, that of test mode.
+func signed(sig signature, endpoints []provider.Signer, body []byte) (found *provider.Secret) {
 	var sum [sha256.Size]byte
+	head := append(make([]byte, 0, maxDigits+1), sig.time...)
+	head = append(head, '.')
 	for _, endpoint := range endpoints {
-		for _, secret := range endpoint.Secrets {
-			if !usable(secret) {
+		for j := range endpoint.Secrets {
+			secret := &endpoint.Secrets[j]
+			if !usable(*secret) {
 				continue
 			}
 			mac := hmac.New(sha256.New, secret.Value)
-			mac.Write([]byte(sig.time))
-			mac.Write([]byte("."))
+			mac.Write(head)
 			mac.Write(body)
 			want := mac.Sum(sum[:0])
 			for i := range sig.values {
-				if hmac.Equal(want, sig.values[i][:]) {
-					genuine = true
-					testMode = testMode || secret.Algorithm == tenants.AlgorithmTestMode
+				if hmac.Equal(want, sig.values[i][:]) && (found == nil || secret.Algorithm == tenants.AlgorithmTestMode) {
+					found = secret
 				}
 			}
 		}
 	}
-	return genuine, testMode
+	return found
 }
 
 // usable tells whether a secret can verify: an empty one would let anybody sign.
@@ -151,7 +152,8 @@ func refusal(endpoints []provider.Signer, knowledge provider.Knowledge) error {
 
 // kept returns the headers that the raw record keeps.
 func kept(h http.Header) []events.Header {
-	hs := []events.Header{{Key: "stripe-signature", Value: []byte(h.Get(headerSignature))}}
+	hs := make([]events.Header, 0, 2)
+	hs = append(hs, events.Header{Key: "stripe-signature", Value: []byte(h.Get(headerSignature))})
 	if v := h.Get(headerContentType); v != "" {
 		hs = append(hs, events.Header{Key: "content-type", Value: []byte(v)})
 	}

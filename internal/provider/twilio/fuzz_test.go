@@ -1,6 +1,8 @@
 package twilio_test
 
 import (
+	"crypto/sha1"
+	"crypto/sha256"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"waybill/internal/provider"
 	"waybill/internal/provider/providertest"
 	"waybill/internal/provider/twilio"
+	"waybill/internal/tenants"
 	"waybill/internal/voice"
 )
 
@@ -125,4 +128,32 @@ func vectorBodies(f *testing.F) (bodies []string) {
 		}
 	}
 	return bodies
+}
+
+// FuzzSettings changes the header that names a shared key. No spelling of it makes
+// a request genuine that another secret, or another algorithm, signed.
+func FuzzSettings(f *testing.F) {
+	for _, settings := range []string{
+		sha256Settings, "key=" + sharedID, "key=" + sharedID + ", algorithm=HMAC_SHA1", "key=" + sharedID + ",algorithm=NONE", "",
+		"key=,algorithm=HMAC_SHA256", sha256Settings + ",key=x", ",", "=", "key=" + sharedID + ",x=y",
+	} {
+		f.Add(settings)
+	}
+	tw := newTwilio(f)
+	who := having(tokenOnRecord, shared(tenants.AlgorithmHMACSHA256))
+	f.Fuzz(func(t *testing.T, settings string) {
+		for _, r := range []*provider.Request{
+			named("", sha256.New, token), named("", sha1.New, sharedKey), named("", sha1.New, token), named("", sha256.New, sharedKey),
+		} {
+			r.Header[settingsHeader] = []string{settings}
+			v, err := tw.Verify(t.Context(), r, who)
+			if err != nil {
+				require.Contains(t, tw.Reasons(), err.Error())
+				continue
+			}
+			require.Equal(t, "id-of-the-key", v.Token)
+			require.Equal(t, named("", sha256.New, sharedKey).Header.Get("X-Twilio-Signature"), r.Header.Get("X-Twilio-Signature"))
+			require.Contains(t, settings, "key="+sharedID)
+		}
+	})
 }

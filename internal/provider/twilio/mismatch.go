@@ -14,24 +14,24 @@ const (
 )
 
 // signedElsewhere tells what differs in the spelling of the URL over which a
-// refused signature was made with one of the tokens; "" if there is none. That
+// refused signature was made with one of the secrets; "" if there is none. That
 // is nearly always a proxy that rewrites the query or a base URL that differs
 // from the one given to Twilio, and an operator should be told so. Headers such
 // as X-Forwarded-Host are not consulted: they are the caller's.
-func (t *Twilio) signedElsewhere(signature []byte, tokens [][]byte, uri string, tail []byte) (how string) {
+func (t *Twilio) signedElsewhere(signature []byte, keys []key, uri string, tail []byte) (how string) {
 	if len(uri)+len(tail) > maxExplained {
 		return ""
 	}
 	for _, b := range t.bases {
 		for _, other := range b.foreign {
-			if matches(signature, tokens, []string{other}, uri, tail) {
+			if matching(signature, keys, []string{other}, uri, tail) != nil {
 				return difference(b.accepted[0], other)
 			}
 		}
 	}
 	for _, other := range respellings(uri) {
 		for _, b := range t.bases {
-			if matches(signature, tokens, b.accepted, other, tail) {
+			if matching(signature, keys, b.accepted, other, tail) != nil {
 				return respelled(uri, other)
 			}
 		}

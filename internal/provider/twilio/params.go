@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -186,6 +187,7 @@ func parseJSON(body []byte) params {
 		return nil
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber()
 	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
 		return nil
 	}
@@ -195,29 +197,49 @@ func parseJSON(body []byte) params {
 		if err != nil {
 			return nil
 		}
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
+		value, err := dec.Token()
+		if err != nil {
 			return nil
 		}
-		if text, ok := scalar(value); ok {
-			ps = append(ps, param{name.(string), text}) // a valid object's name is a string
+		if _, nested := value.(json.Delim); nested {
+			if !skipNested(dec) {
+				return nil
+			}
+			continue
 		}
+		ps = append(ps, param{name.(string), scalar(value)}) // a valid object's name is a string
 	}
 	return ps
 }
 
-func scalar(value json.RawMessage) (string, bool) {
-	switch value[0] {
-	case '{', '[':
-		return "", false
-	case '"':
-		var s string
-		err := json.Unmarshal(value, &s)
-		return s, err == nil
-	case 'n':
-		return "", true
+// skipNested reads to the end of the object or array that was just entered.
+func skipNested(dec *json.Decoder) bool {
+	for depth := 1; depth > 0; {
+		token, err := dec.Token()
+		if err != nil {
+			return false
+		}
+		switch token {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		}
 	}
-	return string(value), true
+	return true
+}
+
+// scalar returns a value that is not nested, null as nothing.
+func scalar(value json.Token) string {
+	switch v := value.(type) {
+	case string:
+		return v
+	case json.Number:
+		return v.String()
+	case bool:
+		return strconv.FormatBool(v)
+	}
+	return ""
 }
 
 // isJSON tells whether a content type is JSON.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"hash"
 	"maps"
 	"net/http"
 	"net/url"
@@ -85,7 +86,11 @@ func stringToSign(signedURL string, form map[string][]string) string {
 
 // sign returns the value of X-Twilio-Signature.
 func sign(with, signedURL string, form map[string][]string) string {
-	mac := hmac.New(sha1.New, []byte(with))
+	return signWith(sha1.New, with, signedURL, form)
+}
+
+func signWith(algorithm func() hash.Hash, with, signedURL string, form map[string][]string) string {
+	mac := hmac.New(algorithm, []byte(with))
 	mac.Write([]byte(stringToSign(signedURL, form)))
 	return base64.StdEncoding.EncodeToString(mac.Sum(nil))
 }

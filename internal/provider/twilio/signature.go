@@ -2,74 +2,69 @@ package twilio
 
 import (
 	"crypto/hmac"
-	"crypto/sha1" //nolint:gosec // Twilio's scheme; HMAC-SHA1 is not weakened by SHA-1's collisions
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
+	"hash"
 	"net/http"
 	"strings"
 
 	"waybill/internal/fault"
-	"waybill/internal/provider"
 )
-
-// algorithm is the name under which a secret may state what it is for.
-const algorithm = "hmac-sha1"
 
 // hashParam is the query parameter by which Twilio signs a JSON body.
 const hashParam = "bodySHA256="
 
-// signatureLength is the length of 20 bytes in padded base64. Checked first
-// because Go's decoder skips line breaks: one signature, one spelling.
-const signatureLength = 28
-
-// signatureOf returns the decoded signature of a request.
-func signatureOf(h http.Header) ([]byte, error) {
+// signatureOf returns the decoded signature of a request that was signed with
+// one of the algorithms. Its length is checked first because Go's decoder skips
+// line breaks: one signature, one spelling.
+func signatureOf(h http.Header, algorithms ...algorithm) ([]byte, error) {
 	values := h.Values(headerSignature)
 	if len(values) == 0 || values[0] == "" {
 		return nil, fault.New(fault.Unverified, reasonMissingSignature)
 	}
-	if len(values) > 1 || len(values[0]) != signatureLength {
+	if len(values) > 1 {
 		return nil, fault.New(fault.Unverified, reasonBadSignature)
 	}
-	mac, err := base64.StdEncoding.Strict().DecodeString(values[0])
-	if err != nil || len(mac) != sha1.Size {
-		return nil, fault.New(fault.Unverified, reasonBadSignature)
-	}
-	return mac, nil
-}
-
-// usable returns the tokens that can verify: an empty one would let anybody
-// sign. Keys of other algorithms belong to SharedKey signing, which names its
-// key in a header.
-func usable(secrets []provider.Secret) [][]byte {
-	tokens := make([][]byte, 0, len(secrets))
-	for _, s := range secrets {
-		if len(s.Value) > 0 && (s.Algorithm == "" || s.Algorithm == algorithm) {
-			tokens = append(tokens, s.Value)
+	for _, a := range algorithms {
+		if len(values[0]) == base64.StdEncoding.EncodedLen(a.size) {
+			mac, err := base64.StdEncoding.Strict().DecodeString(values[0])
+			if err == nil && len(mac) == a.size {
+				return mac, nil
+			}
 		}
 	}
-	return tokens
+	if len(values[0]) == base64.StdEncoding.EncodedLen(hmacSHA256.size) {
+		return nil, fault.New(fault.Unverified, reasonMissingSettings)
+	}
+	return nil, fault.New(fault.Unverified, reasonBadSignature)
 }
 
-// matches tells whether one of the tokens signed one of the prefixes followed
-// by the URI and what stands behind it.
-func matches(signature []byte, tokens [][]byte, prefixes []string, uri string, tail []byte) bool {
-	var sum [sha1.Size]byte
-	for _, token := range tokens {
-		mac := hmac.New(sha1.New, token)
+// key is a secret ready to verify with.
+type key struct {
+	id    string // of the secret
+	hash  func() hash.Hash
+	value []byte
+}
+
+// matching returns which of the keys signed one of the prefixes followed by the
+// URI and what stands behind it, nil if none did.
+func matching(signature []byte, keys []key, prefixes []string, uri string, tail []byte) *key {
+	var sum [sha256.Size]byte
+	for i := range keys {
+		mac := hmac.New(keys[i].hash, keys[i].value)
 		for _, prefix := range prefixes {
-			mac.Reset()
 			mac.Write([]byte(prefix))
 			mac.Write([]byte(uri))
 			mac.Write(tail)
 			if hmac.Equal(signature, mac.Sum(sum[:0])) {
-				return true
+				return &keys[i]
 			}
+			mac.Reset() // not before the first: that would cost what a second try does
 		}
 	}
-	return false
+	return nil
 }
 
 // checkBodyHash compares the hash in the query of a JSON request with its

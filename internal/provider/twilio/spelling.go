@@ -29,7 +29,16 @@ func Spellings(r *provider.Request) []provider.Spelling {
 			}
 		}
 	}
-	return append(out, both...)
+	out = append(out, both...)
+	if _, named := r.Header[headerSettings]; named {
+		other := *r
+		other.Header = r.Header.Clone()
+		other.Header.Del(headerSettings)
+		out = append(out, provider.Spelling{Request: other, How: []string{
+			"it was signed with the auth token, though " + headerSettings + " names a shared key: that header was added on the way",
+		}})
+	}
+	return out
 }
 
 // uriSpellings names what [respellings] does.

@@ -57,6 +57,7 @@ func TestSpellingsUndoWhatHappenedOnTheWay(t *testing.T) {
 		"hash of another": {withHash(statusURI, `{"a":1}`), "", func(r *provider.Request) {
 			r.URI, r.Body = withHash(statusURI, `{"a":1}`), []byte(form)
 		}, "the body was JSON and signed through bodySHA256"},
+		"settings added":   {statusURI, form, func(r *provider.Request) { r.Header.Set(settingsHeader, sha256Settings) }, "it was signed with the auth token, though X-Twilio-Webhooks-Signature-Settings names a shared key: that header was added on the way"},
 		"a parameter more": {statusURI, form, func(r *provider.Request) { r.Body = []byte(form + "&Price=1") }, "nothing"},
 	} {
 		r := signed(baseURL+c.signedURI, statusURI, c.signedForm)

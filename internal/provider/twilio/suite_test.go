@@ -1,6 +1,7 @@
 package twilio_test
 
 import (
+	"crypto/sha256"
 	"net/http"
 	"testing"
 
@@ -8,6 +9,7 @@ import (
 	"waybill/internal/provider"
 	"waybill/internal/provider/providertest"
 	"waybill/internal/provider/twilio"
+	"waybill/internal/tenants"
 )
 
 func TestSuite(t *testing.T) {
@@ -56,5 +58,12 @@ func TestSuite(t *testing.T) {
 		c.Name, c.Request = name, r
 		more = append(more, c)
 	}
-	providertest.Suite(t, more...)
+	asShared := asForm
+	asShared.Name, asShared.As = "status signed with a shared key", shared(tenants.AlgorithmHMACSHA256)
+	asShared.Request.Header = asShared.Request.Header.Clone()
+	asShared.Request.Header.Set(settingsHeader, "key="+sharedID+",algorithm=HMAC_SHA256")
+	asShared.Sign = func(r *provider.Request, secret []byte) {
+		r.Header.Set("X-Twilio-Signature", signWith(sha256.New, string(secret), baseURL+r.URI, decodeForm(string(r.Body))))
+	}
+	providertest.Suite(t, append(more, asShared)...)
 }

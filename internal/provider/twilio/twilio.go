@@ -1,14 +1,15 @@
 // Package twilio verifies and reads Twilio's callbacks.
 //
-// Verification is X-Twilio-Signature: HMAC-SHA1 over the URL as it is
-// configured at Twilio, byte for byte, followed by the form's parameters in
-// order. The URL is built from Waybill's own base URLs and the raw request
+// Verification is X-Twilio-Signature: an HMAC over the URL as it is configured
+// at Twilio, byte for byte, followed by the form's parameters in order, keyed
+// with the account's auth token (SHA-1) or with a shared key that the request
+// names. The URL is built from Waybill's own base URLs and the raw request
 // URI, never from what the caller or a proxy says about the host. The scheme
 // has no clock: a captured request verifies for ever, so repeats must be
 // harmless further in.
 //
 // The package promises that a request it accepts was signed, over exactly the
-// parameters that its parser reads, with a token of the account that it names.
+// parameters that its parser reads, with a secret of the account that it names.
 // It never does I/O and never puts a value of a request into an error.
 package twilio
 
@@ -30,20 +31,26 @@ var (
 
 // Reasons of a refusal.
 const (
-	reasonBadMethod        = "bad_method"        // neither GET nor POST
-	reasonMissingSignature = "missing_signature" // no X-Twilio-Signature
-	reasonMissingBodyHash  = "missing_body_hash" // JSON without bodySHA256
-	reasonBadBodyHash      = "bad_body_hash"     // JSON whose bodySHA256 is not the body's
-	reasonBadSignature     = "bad_signature"     // signed with another token, or something was changed
-	reasonURLMismatch      = "url_mismatch"      // signed with the account's token over another spelling of the URL
-	reasonUnknownAccount   = "unknown_account"   // the account is not one of ours
-	reasonUnsureAccount    = "unsure_account"    // the account may be one of ours
-	reasonEmptySecret      = "empty_secret"      // the account has no token that could be used: an operator must act
+	reasonBadMethod         = "bad_method"         // neither GET nor POST
+	reasonMissingSignature  = "missing_signature"  // no X-Twilio-Signature
+	reasonMissingBodyHash   = "missing_body_hash"  // JSON without bodySHA256
+	reasonBadBodyHash       = "bad_body_hash"      // JSON whose bodySHA256 is not the body's
+	reasonMissingSettings   = "missing_settings"   // as long as a shared key's signature, and no key is named
+	reasonMalformedSettings = "malformed_settings" // the header that names a shared key cannot be read
+	reasonUnknownAlgorithm  = "unknown_algorithm"  // that header names an algorithm which is not Twilio's
+	reasonBadSignature      = "bad_signature"      // signed with another token, or something was changed
+	reasonURLMismatch       = "url_mismatch"       // signed with the account's token over another spelling of the URL
+	reasonUnknownAccount    = "unknown_account"    // the account is not one of ours
+	reasonUnsureAccount     = "unsure_account"     // the account may be one of ours
+	reasonUnknownKey        = "unknown_key"        // the account has no shared key of that id
+	reasonNoAuthToken       = "no_auth_token"      // the account has shared keys alone, and none is named
+	reasonUnsureKey         = "unsure_key"         // the account may have that secret
+	reasonEmptySecret       = "empty_secret"       // the account has no token that could be used: an operator must act
 )
 
 // The headers that are read or kept.
 const (
-	headerSignature   = "X-Twilio-Signature"
+	headerSignature   = "X-Twilio-Signature" // see also [headerSettings]
 	headerIdempotency = "I-Twilio-Idempotency-Token"
 	headerContentType = "Content-Type"
 )
@@ -70,20 +77,21 @@ func New(baseURLs []string) (*Twilio, error) {
 // Reasons returns the closed set of reasons.
 func (t *Twilio) Reasons() []string {
 	return []string{
-		reasonBadMethod, reasonMissingSignature, reasonMissingBodyHash, reasonBadBodyHash, reasonBadSignature,
-		reasonURLMismatch, reasonUnknownAccount, reasonUnsureAccount, reasonEmptySecret,
+		reasonBadMethod, reasonMissingSignature, reasonMissingBodyHash, reasonBadBodyHash, reasonMissingSettings,
+		reasonMalformedSettings, reasonUnknownAlgorithm, reasonBadSignature, reasonURLMismatch, reasonUnknownAccount,
+		reasonUnsureAccount, reasonUnknownKey, reasonNoAuthToken, reasonUnsureKey, reasonEmptySecret,
 	}
 }
 
-// decoy stands in for the token of an account that has none here, so that an
-// unknown account costs the same work as a known one. What it matches is
-// refused all the same.
-var decoy = [][]byte{[]byte("a token that no account has had.")}
-
 // Verify implements [provider.Verifier]. The account is read from the
-// parameters before they are verified; it only selects the tokens to try.
+// parameters before they are verified, and the key's id from a header that never
+// is; they only select the secrets to try.
 func (t *Twilio) Verify(_ context.Context, r *provider.Request, signers provider.Signers) (provider.Verified, error) {
-	signature, err := signatureOf(r.Header)
+	with, err := settingsOf(r.Header)
+	if err != nil {
+		return provider.Verified{}, err
+	}
+	signature, err := with.signatureOf(r.Header)
 	if err != nil {
 		return provider.Verified{}, err
 	}
@@ -108,44 +116,58 @@ func (t *Twilio) Verify(_ context.Context, r *provider.Request, signers provider
 		account = accountIn(r.Body)
 	}
 	signer, knowledge := signers.Signer(events.Twilio, account)
-	tokens := usable(signer.Secrets)
-	known := knowledge == provider.Known && len(tokens) > 0
-	if !known {
-		tokens = decoy
+	keys := with.keys(signer.Secrets)
+	if knowledge != provider.Known || len(keys) == 0 {
+		_, _ = t.judge(signature, with.decoy(), r.URI, tail)
+		return provider.Verified{}, with.stranger(signer, knowledge, signers)
 	}
-	verdict := t.judge(signature, tokens, r.URI, tail)
-	switch {
-	case known && verdict != nil:
-		return provider.Verified{}, verdict
-	case known:
-		return provider.Verified{
-			Signer: account, Kind: kindOf(r.Kind, ps), Key: key(account, r.Kind, ps), Called: calledNumber(r.Kind, ps), Headers: kept(r.Header),
-		}, nil
-	case knowledge == provider.Known:
-		return provider.Verified{}, fault.New(fault.Unavailable, reasonEmptySecret)
-	case knowledge == provider.Unknown:
-		return provider.Verified{}, fault.New(fault.Unregistered, reasonUnknownAccount)
+	id, err := t.judge(signature, keys, r.URI, tail)
+	if err != nil {
+		return provider.Verified{}, err
 	}
-	return provider.Verified{}, fault.New(fault.Unavailable, reasonUnsureAccount)
+	return provider.Verified{
+		Signer: account, Token: id, Kind: kindOf(r.Kind, ps), Key: resource(account, r.Kind, ps),
+		Called: calledNumber(r.Kind, ps), Headers: kept(r.Header),
+	}, nil
 }
 
-// judge decides over a signature, given the tokens, the request URI and what
-// is signed behind the URL.
-func (t *Twilio) judge(signature []byte, tokens [][]byte, uri string, tail []byte) error {
+// stranger says why there is nothing to verify a request with.
+func (s settings) stranger(signer provider.Signer, knowledge provider.Knowledge, signers provider.Signers) error {
+	switch {
+	case knowledge == provider.Unknown:
+		return fault.New(fault.Unregistered, reasonUnknownAccount)
+	case knowledge == provider.Unsure:
+		return fault.New(fault.Unavailable, reasonUnsureAccount)
+	case s.registered(signer.Secrets):
+		return fault.New(fault.Unavailable, reasonEmptySecret)
+	}
+	// A secret is missing for sure where a name that nobody has would be.
+	if _, absent := signers.Signer(events.Twilio, nobody); absent == provider.Unsure {
+		return fault.New(fault.Unavailable, reasonUnsureKey)
+	}
+	return fault.New(fault.Unregistered, s.missing())
+}
+
+// nobody is no account's name.
+const nobody = "\x00"
+
+// judge returns the id of the secret that made a signature, given the secrets to
+// try, the request URI and what is signed behind the URL.
+func (t *Twilio) judge(signature []byte, keys []key, uri string, tail []byte) (string, error) {
 	for _, b := range t.bases {
-		if matches(signature, tokens, b.accepted, uri, tail) {
-			return nil
+		if k := matching(signature, keys, b.accepted, uri, tail); k != nil {
+			return k.id, nil
 		}
 	}
-	if how := t.signedElsewhere(signature, tokens, uri, tail); how != "" {
-		return fault.Wrap(fault.Unverified, reasonURLMismatch, &provider.SpellingError{How: how})
+	if how := t.signedElsewhere(signature, keys, uri, tail); how != "" {
+		return "", fault.Wrap(fault.Unverified, reasonURLMismatch, &provider.SpellingError{How: how})
 	}
-	return fault.New(fault.Unverified, reasonBadSignature)
+	return "", fault.New(fault.Unverified, reasonBadSignature)
 }
 
-// key returns the resource that a request is about; where it names none, its
+// resource returns the resource that a request is about; where it names none, its
 // account and kind, so that the key is never empty and always bounded.
-func key(account string, kind events.Kind, ps params) string {
+func resource(account string, kind events.Kind, ps params) string {
 	for _, name := range []string{paramMessage, paramSMS, paramCall} {
 		if sid := ps.first(name); isSID(sid, "SM", "MM", "CA") {
 			return sid

@@ -62,6 +62,8 @@ func NewMemory() Backend {
 
 func (m *memory) Version(context.Context) (int64, error) { return m.version, nil }
 
+func (m *memory) Touch(context.Context, map[string]time.Time) error { return nil }
+
 func (m *memory) AddOrg(org events.OrgID) { m.orgs[org] = true }
 
 func (m *memory) SetAccount(name string, platform bool, tenures []tenantmap.Tenure) {

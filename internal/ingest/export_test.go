@@ -1,0 +1,8 @@
+package ingest
+
+// What a sample keeps of a request's URI.
+var (
+	PlainPath  = plainPath
+	QueryNames = queryNames
+	PathOf     = pathOf
+)

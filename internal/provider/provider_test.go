@@ -1,0 +1,37 @@
+package provider_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"waybill/internal/provider"
+)
+
+// Whoever prints a signer shows none of its secrets: not as text, not as the
+// numbers of its bytes, not in hexadecimal.
+func TestSecretsNeverPrint(t *testing.T) {
+	t.Parallel()
+	value := []byte("canary-7f3a")
+	secret := provider.Secret{ID: "id", Name: "name", Algorithm: "a", Value: value}
+	signer := provider.Signer{Name: "AC1", Secrets: []provider.Secret{secret}}
+	var said bytes.Buffer
+	for _, v := range []any{secret, &secret, signer, &signer, []provider.Signer{signer}, map[string]provider.Signer{"x": signer}, secret.Value} {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
+			fmt.Fprintf(&said, verb+"\n", v)
+		}
+		slog.New(slog.NewJSONHandler(&said, nil)).Info("x", "v", v)
+		slog.New(slog.NewTextHandler(&said, nil)).Info("x", "v", v)
+		require.NoError(t, json.NewEncoder(&said).Encode(v))
+	}
+	require.Contains(t, said.String(), "AC1")
+	for _, form := range []string{"%s", "%x", "%X", "%d", "% x"} {
+		inside := bytes.Trim(fmt.Appendf(nil, form, value), "[]")
+		require.NotContains(t, said.String(), string(inside))
+	}
+	require.NotContains(t, said.String(), "Y2FuYXJ5", "base64")
+}
