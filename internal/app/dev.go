@@ -234,7 +234,9 @@ func (d *dev) startServices(ctx context.Context) error {
 		return err
 	}
 	d.startWorkers(d.o.Config.Retention, client, workerDB)
-	d.startRouter(d.o.Config.Router, client, routerDB)
+	if err := d.startRouter(d.o.Config.Router, client, routerDB); err != nil {
+		return err
+	}
 	cfg, err := d.ingestConfig()
 	if err != nil {
 		return err

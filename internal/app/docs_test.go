@@ -19,6 +19,7 @@ import (
 	"waybill/internal/app"
 	"waybill/internal/bus/kafkabus"
 	"waybill/internal/config"
+	"waybill/internal/control"
 	"waybill/internal/errorcode"
 	"waybill/internal/ingest"
 	"waybill/internal/messaging"
@@ -198,7 +199,8 @@ func TestDocsMetrics(t *testing.T) {
 			return registerIngest(reg, log)
 		}},
 		{"router", func(reg prometheus.Registerer) error {
-			router.New(router.Options{Registerer: reg})
+			router.New(router.Options{Registerer: reg, Parsers: app.Parsers()})
+			control.New(control.Options{Registerer: reg})
 			return nil
 		}},
 		{"workers", func(reg prometheus.Registerer) error {

@@ -10,6 +10,7 @@ import (
 
 	"waybill/internal/bus"
 	"waybill/internal/bus/kafkabus"
+	"waybill/internal/control"
 	"waybill/internal/events"
 	"waybill/internal/ingest"
 	"waybill/internal/postgres"
@@ -136,17 +137,39 @@ func (p *process) startIngest(cfg ingest.Config, client *kafkabus.Client) (strin
 	return l.Addr().String(), in.Signers(), nil
 }
 
-// startRouter routes what ingest and the senders publish.
-func (p *process) startRouter(cfg router.Config, client *kafkabus.Client, db *postgres.DB) {
+// Parsers returns what reads the raw topics: every provider's.
+func Parsers() []provider.Parser {
+	return []provider.Parser{twilio.Parser{}, ses.Parser{}, connect.Parser{}, stripe.Parser{}}
+}
+
+// startRouter routes what ingest and the senders publish, and does the work that
+// is asked for beside.
+func (p *process) startRouter(cfg router.Config, client *kafkabus.Client, db *postgres.DB) error {
 	feed := postgres.NewConfigFeed(db)
 	p.onStop("config feed", func(context.Context) error { feed.Close(); return nil })
 	r := router.New(router.Options{
-		Config: cfg, Parsers: []provider.Parser{twilio.Parser{}, ses.Parser{}, connect.Parser{}, stripe.Parser{}},
+		Config: cfg, Parsers: Parsers(),
 		Store: postgres.NewRouting(db), Positions: postgres.NewOffsets(db, events.GroupRouter), Feed: feed,
 		Publisher: client, Follower: client, Consumers: consumers{client, 0},
 		Log: p.log.With("part", "router"), Registerer: p.registry, Health: p.health,
 	})
 	p.start("router", r.Run)
+	return p.startControl(client)
+}
+
+// startControl does the work that the router asks for.
+func (p *process) startControl(client *kafkabus.Client) error {
+	subscriber, err := kafkabus.NewWatermillSubscriber(client, kafkabus.WatermillConfig{Group: events.GroupControl})
+	if err != nil {
+		return err
+	}
+	log := p.log.With("part", "control")
+	c := control.New(control.Options{
+		Subscriber: subscriber, Log: log, Registerer: p.registry,
+		Confirmer: func(ctx context.Context) control.Confirmer { return control.NewSNS(ctx, log) },
+	})
+	p.start("control", c.Run)
+	return nil
 }
 
 // startWorkers applies what the router resolves.

@@ -41,8 +41,7 @@ func Router(ctx context.Context, cfg RouterConfig, log *slog.Logger) error {
 		if err != nil {
 			return err
 		}
-		p.startRouter(cfg.Router, client, db)
-		return nil
+		return p.startRouter(cfg.Router, client, db)
 	})
 }
 

@@ -22,7 +22,7 @@ var floors = [][]string{
 		"internal/postgres/dbq",
 	},
 	4: {
-		"internal/ingest", "internal/router", "internal/worker", "internal/operate", "internal/simulate",
+		"internal/ingest", "internal/router", "internal/worker", "internal/control", "internal/operate", "internal/simulate",
 		"internal/opspage", "internal/provider/twilio", "internal/provider/ses", "internal/provider/connect",
 		"internal/provider/stripe", "internal/postgres", "internal/bus/kafkabus", "internal/embedded",
 	},

@@ -56,7 +56,7 @@ func addAccount(ctx context.Context, q *dbq.Queries, a *tenants.NewAccount) (str
 		}
 	}
 	for _, org := range a.Orgs {
-		err := q.EntitleOrg(ctx, dbq.EntitleOrgParams{AccountID: id, OrgID: string(org), Provider: provider, Name: a.Name})
+		err := q.EntitleOrg(ctx, dbq.EntitleOrgParams{AccountID: id, OrgID: string(org), Provider: provider, Purpose: a.Purpose, Name: a.Name})
 		if code(err) == codeForeignKey {
 			return "", notFound(noSuchOrg)
 		}

@@ -23,6 +23,8 @@ import (
 	"waybill/internal/obs"
 	"waybill/internal/postgres"
 	"waybill/internal/provider"
+	"waybill/internal/provider/connect"
+	"waybill/internal/provider/ses"
 	"waybill/internal/provider/stripe"
 	"waybill/internal/provider/twilio"
 	"waybill/internal/router"
@@ -79,7 +81,7 @@ func newRig(t *testing.T, change ...func(*router.Options)) *rig {
 	t.Cleanup(feed.Close)
 	parts := router.Options{
 		Config:  router.Config{ParkMaxAge: 72 * time.Hour, AdoptAfter: 15 * time.Minute, MaxParked: 1000, CacheBytes: 1 << 20},
-		Parsers: []provider.Parser{twilio.Parser{}, stripe.Parser{}},
+		Parsers: []provider.Parser{twilio.Parser{}, ses.Parser{}, connect.Parser{}, stripe.Parser{}},
 		Store:   postgres.NewRouting(pool), Positions: postgres.NewOffsets(pool, events.GroupRouter), Feed: feed,
 		Publisher: client, Follower: client, Consumers: consumers{client},
 		Log: log, Registerer: g.registry, Health: obs.NewHealth(),

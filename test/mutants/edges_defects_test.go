@@ -22,16 +22,16 @@ var edges = []defect{
 		name: "forwarded headers are trusted",
 		harm: "a request that was signed for another site is accepted as one of ours",
 		file: "internal/provider/twilio/twilio.go",
-		text: "\tverdict := t.judge(signature, tokens, r.URI, tail)\n",
+		text: "\tid, err := t.judge(signature, keys, r.URI, tail)\n",
 		wrong: "\tif host := r.Header.Get(\"X-Forwarded-Host\"); host != \"\" {\n\t\tt = &Twilio{bases: []base{{accepted: []string{\"https://\" + host}}}}\n\t}\n" +
-			"\tverdict := t.judge(signature, tokens, r.URI, tail)\n",
+			"\tid, err := t.judge(signature, keys, r.URI, tail)\n",
 		tests: append(by("internal/provider/twilio", "TestBadInputsAreRefused"), by("internal/ingest", "TestBadInputs/3_signed_for_another_URL")...),
 	},
 	{
 		name: "an empty auth token verifies",
 		harm: "anybody signs for an account whose token was entered empty",
-		file: "internal/provider/twilio/signature.go",
-		text: "if len(s.Value) > 0 && (", wrong: "if len(s.Value) >= 0 && (",
+		file: "internal/provider/twilio/keys.go",
+		text: "&& len(secret.Value) > 0 {", wrong: "&& len(secret.Value) >= 0 {",
 		tests: append(by("internal/provider/twilio", "TestSuite"), by("internal/ingest", "TestBadInputs/10_empty_secret")...),
 	},
 	{

@@ -116,7 +116,7 @@ const entitleOrg = `-- name: EntitleOrg :exec
 INSERT INTO account_orgs (account_id, org_id, valid)
 SELECT $1::uuid, $2::uuid, tstzrange(CASE WHEN EXISTS (
     SELECT 1 FROM account_orgs o JOIN accounts a ON a.id = o.account_id
-    WHERE a.provider = $3 AND a.name = $4 AND o.org_id = $2::uuid) THEN now() END, NULL)
+    WHERE a.provider = $3 AND a.purpose = $4 AND a.name = $5 AND o.org_id = $2::uuid) THEN now() END, NULL)
 WHERE NOT EXISTS (
   SELECT 1 FROM account_orgs o WHERE o.account_id = $1::uuid AND o.org_id = $2::uuid AND (upper_inf(o.valid) OR upper(o.valid) > now()))
 `
@@ -125,17 +125,19 @@ type EntitleOrgParams struct {
 	AccountID string
 	OrgID     string
 	Provider  string
+	Purpose   string
 	Name      string
 }
 
 // EntitleOrg lets an account sign for an organisation: from the beginning if an
-// account of that name never did, else from now. An entitlement that has not
-// ended stays as it is, also one that a move ends or begins later.
+// account of that name and purpose never did, else from now. An entitlement that
+// has not ended stays as it is, also one that a move ends or begins later.
 func (q *Queries) EntitleOrg(ctx context.Context, arg EntitleOrgParams) error {
 	_, err := q.db.Exec(ctx, entitleOrg,
 		arg.AccountID,
 		arg.OrgID,
 		arg.Provider,
+		arg.Purpose,
 		arg.Name,
 	)
 	return err

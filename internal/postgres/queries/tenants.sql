@@ -65,12 +65,12 @@ UPDATE account_tokens SET sealed = @sealed WHERE id = @id;
 
 -- name: EntitleOrg :exec
 -- EntitleOrg lets an account sign for an organisation: from the beginning if an
--- account of that name never did, else from now. An entitlement that has not
--- ended stays as it is, also one that a move ends or begins later.
+-- account of that name and purpose never did, else from now. An entitlement that
+-- has not ended stays as it is, also one that a move ends or begins later.
 INSERT INTO account_orgs (account_id, org_id, valid)
 SELECT @account_id::uuid, @org_id::uuid, tstzrange(CASE WHEN EXISTS (
     SELECT 1 FROM account_orgs o JOIN accounts a ON a.id = o.account_id
-    WHERE a.provider = @provider AND a.name = @name AND o.org_id = @org_id::uuid) THEN now() END, NULL)
+    WHERE a.provider = @provider AND a.purpose = @purpose AND a.name = @name AND o.org_id = @org_id::uuid) THEN now() END, NULL)
 WHERE NOT EXISTS (
   SELECT 1 FROM account_orgs o WHERE o.account_id = @account_id::uuid AND o.org_id = @org_id::uuid AND (upper_inf(o.valid) OR upper(o.valid) > now()));
 
