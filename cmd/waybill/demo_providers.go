@@ -118,7 +118,7 @@ func (st *stage) contact() error {
 		ID: uuid.NewString(), Customer: demoPerson, System: st.seed.Orgs[0].Number, Queue: uuid.NewString(),
 		Initiated: began, Connected: began, Queued: began.Add(5 * time.Second), Agent: began.Add(20 * time.Second), Ended: began.Add(2 * time.Minute),
 	}
-	k.Recording = "demo-recordings/" + k.ID + ".wav"
+	k.Recordings = []string{"demo-recordings/" + k.ID + ".wav"}
 	for n, e := range []simulate.ContactEvent{
 		{Type: "INITIATED", At: k.Initiated}, {Type: "QUEUED", At: k.Queued}, {Type: "CONNECTED_TO_AGENT", At: k.Agent, Pascal: true},
 	} {

@@ -26,7 +26,7 @@ type Contact struct {
 	Queue    string // id
 
 	Initiated, Connected, Queued, Agent, Ended time.Time // Connected: to the system
-	Recording                                  string    // bucket and key; "" = none
+	Recordings                                 []string  // where each lies: bucket and key
 }
 
 // ContactEvent is one event of a contact.
@@ -102,13 +102,16 @@ func (c Connect) Record(k *Contact, updated time.Time) []byte {
 			"AgentInteractionDuration": between(k.Agent, k.Ended), "NumberOfHolds": 0,
 		}
 	}
-	if k.Recording != "" {
-		one := object{
-			"Location": k.Recording, "Status": "AVAILABLE", "StorageType": "S3", "MediaStreamType": "AUDIO",
+	var recordings []object
+	for _, place := range k.Recordings {
+		recordings = append(recordings, object{
+			"Location": place, "Status": "AVAILABLE", "StorageType": "S3", "MediaStreamType": "AUDIO",
 			"StartTimestamp": seconds(k.Agent), "StopTimestamp": seconds(k.Ended),
-		}
-		record["Recording"] = object{"Location": k.Recording, "Status": "AVAILABLE", "Type": "AUDIO"}
-		record["Recordings"] = []object{one}
+		})
+	}
+	if len(recordings) > 0 {
+		record["Recording"] = object{"Location": k.Recordings[0], "Status": "AVAILABLE", "Type": "AUDIO"} // the first once more
+		record["Recordings"] = recordings
 	}
 	return text(record)
 }

@@ -34,10 +34,10 @@ type told struct {
 type says struct {
 	state
 
-	whom      []string // of an e-mail: the recipients that the status holds for; none = the e-mail
-	facts     []fact
-	agent     bool // of a contact: an agent is known to have connected
-	recording *recording
+	whom       []string // of an e-mail: the recipients that the status holds for; none = the e-mail
+	facts      []fact
+	agent      bool // of a contact: an agent is known to have connected
+	recordings []recording
 }
 
 // state is a status with its error code.

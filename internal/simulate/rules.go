@@ -66,8 +66,8 @@ func (r *rules) after(applied []*told) outcome {
 				o.values[f.name] = f.value // the same however often it is told
 			}
 		}
-		if t.recording != nil {
-			o.recordings[t.recording.id] = t.recording.with(o.recordings[t.recording.id])
+		for _, r := range t.recordings {
+			o.recordings[r.id] = r.with(o.recordings[r.id])
 		}
 	}
 	return o
@@ -124,8 +124,8 @@ func (r *rules) falls(from, to string) bool {
 }
 
 // with joins what two events tell of one recording.
-func (r *recording) with(known recording) recording {
-	out := *r
+func (r recording) with(known recording) recording {
+	out := r
 	if slices.Index(recordingOrder, known.status) > slices.Index(recordingOrder, out.status) {
 		out.status = known.status
 	}

@@ -75,7 +75,7 @@ func (p *playwright) recorded(m *resource, at time.Time) []*letter {
 			said = now.status
 		}
 		id := events.NewEventID(events.Twilio, m.tenant.Account, events.KindRecording, rec, said)
-		t := m.tell(id, says{state: state{status: "queued"}, recording: &now})
+		t := m.tell(id, says{state: state{status: "queued"}, recordings: []recording{now}})
 		letters = append(letters, callback(m.tenant.Recorded(m.sid, rec, said, int(now.seconds)), t, at))
 	}
 	return letters

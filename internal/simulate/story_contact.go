@@ -68,7 +68,7 @@ func (p *playwright) contact(t *Tenant, at time.Time) (*resource, *Contact) {
 	if !p.chance(abandonedShare) {
 		k.Agent, k.Ended = k.Ended, after(k.Ended)
 		if p.chance(recordedShare) {
-			k.Recording = "simulated-recordings/" + r.sid + ".wav"
+			k.Recordings = []string{"simulated-recordings/" + r.sid + ".wav", "simulated-recordings/" + r.sid + ".webm"}[:1+p.random.IntN(2)]
 		}
 	}
 	return r, k
@@ -137,8 +137,10 @@ func (p *playwright) byEveryWay(r *resource, by *Tenant, k *Contact, e *ContactE
 // record is what the contact's record tells.
 func (k *Contact) record() says {
 	said := says{state: state{status: "completed"}, agent: !k.Agent.IsZero(), facts: k.lasted(k.Ended)}
-	if k.Recording != "" {
-		said.recording = &recording{id: k.Recording, status: "completed", location: k.Recording, seconds: int64(k.Ended.Sub(k.Agent).Seconds())}
+	for _, place := range k.Recordings {
+		said.recordings = append(said.recordings, recording{
+			id: place, status: "completed", location: place, seconds: int64(k.Ended.Sub(k.Agent).Seconds()),
+		})
 	}
 	return said
 }
