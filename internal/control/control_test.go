@@ -133,9 +133,7 @@ func (g *rig) run(s *service, credentials aws.CredentialsProvider) (stop func())
 	g.registry = prometheus.NewRegistry()
 	c := control.New(control.Options{
 		Subscriber: subscriber, Log: log, Registerer: g.registry,
-		Confirmer: func(context.Context) control.Confirmer {
-			return control.NewSNSWith(credentials, func(o *sns.Options) { o.BaseEndpoint = aws.String(s.URL) })
-		},
+		Confirmer: control.NewSNSWith(credentials, func(o *sns.Options) { o.BaseEndpoint = aws.String(s.URL) }),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -297,10 +295,10 @@ func TestAWSsOwnConfigurationIsUsed(t *testing.T) {
 	s := serve(t)
 	t.Setenv("AWS_ENDPOINT_URL_SNS", s.URL)
 	log := slog.New(slog.DiscardHandler)
-	require.NoError(t, control.NewSNS(t.Context(), log).Confirm(t.Context(), topicARN, token))
+	require.NoError(t, control.NewSNS(log).Confirm(t.Context(), topicARN, token))
 	require.Empty(t, (<-s.calls).signed)
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")
-	require.NoError(t, control.NewSNS(t.Context(), log).Confirm(t.Context(), topicARN, token))
+	require.NoError(t, control.NewSNS(log).Confirm(t.Context(), topicARN, token))
 	require.NotEmpty(t, (<-s.calls).signed)
 }

@@ -60,6 +60,8 @@ var rows = []row{
 	{"19 the certificate's host points elsewhere", nil, "internal/provider/sns/fetch_test.go", "certificate_redirected"},
 	{"35 is applied or dead", nil, "test/e2e/bad_input_test.go", `"35 NUL in a status"`},
 	{"35 leaves its neighbours alone", nil, "test/e2e/outage_test.go", "func TestBadInput35NeighboursInTheBatch("},
+	{"36 is quarantined", nil, "test/e2e/connect_test.go", "func TestBadInput36AnotherInstancesKey("},
+	{"37 is dead, nothing, or an event each", nil, "test/e2e/connect_test.go", "func TestBadInput37RecordsOfEverySort("},
 	{"39 the broker is away", nil, "test/e2e/processes_test.go", "func TestBadInput39BrokerAway("},
 	{"40 the database is away", nil, "test/e2e/outage_test.go", "func TestBadInput40DatabaseAway("},
 }

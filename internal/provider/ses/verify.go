@@ -12,16 +12,14 @@ import (
 
 var _ provider.Verifier = (*SES)(nil)
 
-// SES verifies requests. It is safe for concurrent use.
+// SES verifies requests, and reads them. It is safe for concurrent use.
 type SES struct {
+	Parser
 	sns *sns.Verifier
 }
 
 // New returns an SES that takes what SNS delivers for what a Verifier says of it.
 func New(v *sns.Verifier) *SES { return &SES{sns: v} }
-
-// Provider implements [provider.Verifier].
-func (*SES) Provider() events.Provider { return events.SES }
 
 // Reasons returns the closed set of reasons.
 func (*SES) Reasons() []string { return sns.Reasons() }
