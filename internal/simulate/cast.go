@@ -22,8 +22,8 @@ type Cast struct {
 type Tenant struct {
 	Twilio
 
-	Mail     SES
-	Centre   Connect
+	Mail     SES     // its e-mails
+	Centre   Connect // its contact centre
 	Org      events.OrgID
 	Name     string
 	Number   string
