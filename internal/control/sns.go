@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 
 	"waybill/internal/fault"
 )
@@ -29,6 +32,13 @@ var _ Confirmer = (*SNS)(nil)
 // that only exist on AWS.
 const credentialsTimeout = 3 * time.Second
 
+// onceEach returns a client that opens a connection for each call, and none
+// outlives its answer: calls are rare, and a process that ends leaves nothing
+// behind.
+func onceEach() *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true })
+}
+
 // NewSNS returns a confirmer that signs with the credentials of AWS's own
 // default chain (its environment variables, files and roles), or calls without
 // any where there are none, which AWS allows. They are looked for once.
@@ -37,7 +47,8 @@ func NewSNS(ctx context.Context, log *slog.Logger, change ...func(*sns.Options))
 	defer cancel()
 	// The region of each call is its topic's; without any the clients of the
 	// chain could not be made.
-	cfg, err := awsconfig.LoadDefaultConfig(looking, awsconfig.WithDefaultRegion("us-east-1"))
+	cfg, err := awsconfig.LoadDefaultConfig(looking, awsconfig.WithDefaultRegion("us-east-1"),
+		awsconfig.WithHTTPClient(onceEach()), awsconfig.WithLogger(logging.Nop{})) // it would write lines of its own beside the log
 	if err != nil {
 		log.Warn("AWS's own configuration cannot be read, it is not used", "error", err)
 	}
@@ -55,9 +66,9 @@ func NewSNS(ctx context.Context, log *slog.Logger, change ...func(*sns.Options))
 // without any if they are nil.
 func NewSNSWith(credentials aws.CredentialsProvider, change ...func(*sns.Options)) *SNS {
 	if credentials == nil {
-		return newSNS(aws.Config{Credentials: aws.AnonymousCredentials{}}, false, change)
+		return newSNS(aws.Config{HTTPClient: onceEach(), Credentials: aws.AnonymousCredentials{}}, false, change)
 	}
-	return newSNS(aws.Config{Credentials: credentials}, true, change)
+	return newSNS(aws.Config{HTTPClient: onceEach(), Credentials: credentials}, true, change)
 }
 
 func newSNS(cfg aws.Config, signed bool, change []func(*sns.Options)) *SNS {
