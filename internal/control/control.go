@@ -90,7 +90,7 @@ func New(o Options) *Control {
 func (c *Control) Run(ctx context.Context) error {
 	c.confirmer = c.Confirmer(ctx)
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // asked to stop while looking for credentials
 	}
 	logger := watermill.NewSlogLogger(c.Log)
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: stopTimeout}, logger)
