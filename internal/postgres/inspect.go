@@ -102,14 +102,16 @@ func (f *finder) rows(ctx context.Context) ([]rowRef, error) {
 		if err != nil || len(refs) > 0 {
 			return refs, err
 		}
-		members, err := f.RowsByCampaign(ctx, dbq.RowsByCampaignParams{Orgs: f.orgs, CampaignID: f.query.UUID, Most: f.most()})
-		f.found.Many = len(members) > 0
-		return appendRefs(refs, members), err
 	}
-	rows, err := f.RowsByProviderID(ctx, dbq.RowsByProviderIDParams{Orgs: f.orgs, Providers: providersOfRows, ProviderID: id})
+	rows, err := f.RowsByProviderID(ctx, dbq.RowsByProviderIDParams{Orgs: f.orgs, Providers: providersOfRows, ProviderID: id}) // a contact's is a UUID
 	refs = appendRefs(refs, rows)
 	if err != nil || len(refs) > 0 {
 		return refs, err
+	}
+	if f.query.UUID != "" {
+		members, err := f.RowsByCampaign(ctx, dbq.RowsByCampaignParams{Orgs: f.orgs, CampaignID: f.query.UUID, Most: f.most()})
+		f.found.Many = len(members) > 0
+		return appendRefs(refs, members), err
 	}
 	if ref, err := f.rowOfEvent(ctx, id); err != nil || ref != nil {
 		return ref, err
