@@ -34,7 +34,8 @@ const (
 type amazon struct {
 	*house
 
-	sns *confirmations
+	sns   *confirmations
+	certs string // folder of the certificate that topics sign with
 }
 
 // openAmazon starts one. What more names stands in the environment of each process.
@@ -46,7 +47,7 @@ func openAmazon(t *testing.T, more ...string) *amazon {
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	more = append(more, "WAYBILL_SNS_CERT_DIR="+certs, "AWS_ENDPOINT_URL_SNS="+server.URL, "AWS_EC2_METADATA_DISABLED=true")
-	return &amazon{apart(t, more...), s}
+	return &amazon{apart(t, more...), s, certs}
 }
 
 // as returns the same Waybill as a test beside others sees it.
@@ -56,7 +57,7 @@ func (a *amazon) as(t *testing.T) *amazon {
 	_, _ = rand.Read(b) // never fails
 	h := *a.house
 	h.t, h.random, h.ids = t, hex.EncodeToString(b), 0
-	return &amazon{&h, a.sns}
+	return &amazon{&h, a.sns, a.certs}
 }
 
 // balances requires that everything that was received has an outcome, that the
@@ -186,7 +187,10 @@ func (a *amazon) confirmed(p topic, token string) {
 // tells runs the operators' command and returns what it prints as JSON.
 func tells[T any](a *amazon, args ...string) T {
 	a.t.Helper()
-	env := []string{"WAYBILL_DATABASE_URL=" + a.ready.DatabaseURL, "WAYBILL_KAFKA_BROKERS=" + a.ready.KafkaBrokers}
+	env := []string{
+		"WAYBILL_DATABASE_URL=" + a.ready.DatabaseURL, "WAYBILL_KAFKA_BROKERS=" + a.ready.KafkaBrokers,
+		"WAYBILL_SECRET_KEY=" + string(a.ready.SecretKey), "WAYBILL_SNS_CERT_DIR=" + a.certs,
+	}
 	p := testkit.Start(a.t, "waybill", env, append(args, "--json")...)
 	require.Zero(a.t, p.Status(patience))
 	return testkit.Result[T](p, patience)
@@ -207,6 +211,7 @@ func TestAmazon(t *testing.T) {
 			"any order of a contact ends the same":       (*amazon).playsAnyOrderOfAContact,
 			"nobody answers, until somebody did":         (*amazon).playsAnUnansweredContact,
 			"a delivery of good and bad, and once again": (*amazon).playsADeliveryOfEverySort,
+			"an operator asks why":                       (*amazon).playsTheDoctor,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()

@@ -4,10 +4,15 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/stretchr/testify/require"
 
 	"waybill/internal/events"
+	"waybill/internal/operate"
+	"waybill/internal/simulate"
 )
 
 // A registered topic's wish to be confirmed is granted, and nothing else that a
@@ -63,4 +68,41 @@ func (a *amazon) ignored(id events.EventID, repeats int) {
 		}
 		return err
 	})
+}
+
+// The doctor finds the set-up sound, and says of a saved request why it is refused.
+func (a *amazon) playsTheDoctor() {
+	t := a.t
+	p, m := a.emails(a.a.org), a.newMail(1)
+	c, _ := a.contactCentre()
+	found := tells[operate.Diagnosis](a, "doctor", "--profile", "embedded")
+	require.True(t, found.OK, "%+v", found.Checks)
+
+	verified, refused := operate.VerdictVerifies, operate.VerdictRefused
+	misused := c
+	misused.apiKey = c.firehoseKey
+	for _, saved := range []struct {
+		request         simulate.Request
+		verdict, reason string
+	}{
+		{p.says(m.event("Send", 0, nil)), verified, ""},
+		{a.newTopic(emailPath).says(m.event("Send", 0, nil)), refused, "unknown_topic"},
+		{topic{t, p.arn, contactPath}.says(m.event("Send", 0, nil)), refused, "unknown_topic"},
+		{c.event("{}"), verified, ""},
+		{misused.event("{}"), refused, "bad_key"},
+		{c.delivery(), verified, ""},
+	} {
+		path := filepath.Join(t.TempDir(), "request.http")
+		require.NoError(t, os.WriteFile(path, onTheWire(saved.request), 0o600))
+		e := tells[operate.Explanation](a, "doctor", "request", path)
+		require.Equal(t, []string{saved.verdict, saved.reason}, []string{e.Verdict, e.Reason}, "%+v", e)
+	}
+}
+
+// onTheWire is a request as a proxy would save it.
+func onTheWire(r simulate.Request) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: hooks.example.com\r\nContent-Length: %d\r\n", r.Method, r.Path, len(r.Body))
+	_ = r.Header.Write(&b) // a Builder never fails
+	return append([]byte(b.String()+"\r\n"), r.Body...)
 }
