@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -301,4 +302,30 @@ func TestAWSsOwnConfigurationIsUsed(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")
 	require.NoError(t, control.NewSNS(log).Confirm(t.Context(), topicARN, token))
 	require.NotEmpty(t, (<-s.calls).signed)
+}
+
+// Where AWS tells who a machine is, it is asked for credentials once; no
+// connection to it, or to SNS, stays open behind a call.
+func TestNoConnectionToAWSStaysOpen(t *testing.T) {
+	var asked, kept atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		if !r.Close {
+			kept.Add(1)
+		}
+		if r.Method == http.MethodPost {
+			_, _ = w.Write([]byte(accepted))
+			return
+		}
+		w.WriteHeader(http.StatusForbidden) // this machine has no role
+	}))
+	t.Cleanup(server.Close)
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", server.URL)
+	t.Setenv("AWS_CONFIG_FILE", t.TempDir()+"/none")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", t.TempDir()+"/none")
+	t.Setenv("AWS_ENDPOINT_URL_SNS", server.URL)
+	confirmer := control.NewSNS(slog.New(slog.DiscardHandler))
+	require.Zero(t, asked.Load(), "AWS is asked though there is nothing to confirm")
+	require.NoError(t, confirmer.Confirm(t.Context(), topicARN, token))
+	require.Zero(t, kept.Load())
 }

@@ -62,6 +62,27 @@ func TestTheStoryOfAMessage(t *testing.T) {
 	require.False(t, s.Found)
 }
 
+// A contact's id is a UUID as those of rows, customers and campaigns are.
+func TestTheStoryOfAContact(t *testing.T) {
+	t.Parallel()
+	d := newCallDesk(t)
+	record := d.call(d.orgA, 1, "completed", 3)
+	record.Provider, record.Kind, record.ProviderID = events.Connect, events.KindContactRecord, uuid.NewString()
+	record.Recording = &events.Recording{ProviderID: "bucket/a", Status: "completed"}
+	record.MoreRecordings = []events.Recording{{ProviderID: "bucket/b", Status: "completed"}}
+	d.apply(t, record)
+	store := postgres.NewInspect(d.open(t, testkit.ReadOnly))
+	s, err := operate.Trace(t.Context(), store, record.ProviderID, "")
+	require.NoError(t, err)
+	require.Equal(t, []any{history.Call, record.ProviderID, "no_answer"}, []any{s.Resource.Kind, s.Resource.ProviderID, s.Resource.Status})
+	require.Len(t, s.Resource.Facts["recordings"], 2)
+	require.Empty(t, s.Resources, "it is one")
+	require.Len(t, s.Events, 1)
+	s, err = operate.Trace(t.Context(), store, record.ProviderID, string(d.orgB))
+	require.NoError(t, err)
+	require.False(t, s.Found, "another organisation's contact was shown")
+}
+
 func TestTheStoryOfAnAddressIsEveryMessage(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)

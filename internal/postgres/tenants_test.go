@@ -10,6 +10,7 @@ import (
 
 	"waybill/internal/events"
 	"waybill/internal/fault"
+	"waybill/internal/operate"
 	"waybill/internal/postgres"
 	"waybill/internal/tenantmap"
 	"waybill/internal/tenants"
@@ -232,6 +233,62 @@ func TestASenderMovesAtATime(t *testing.T) {
 	require.Equal(t, at, *all[1].From)
 	require.Nil(t, all[1].To)
 	require.Empty(t, all[1].VoiceRedirect, "the former holder's URL is not the new one's")
+}
+
+// Whoever writes an e-mail identity, in whatever case of letters, means the one:
+// it has one holder at a time, moves, and frees what waits for it.
+func TestAnEmailIdentityIsOneInAnyCase(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	routing := postgres.NewRouting(w.open(t, testkit.Router))
+	early := w.early(1)
+	early.Evidence.Aged, early.Evidence.Signer = true, "AC000000000000000000000000000000dd" // nobody's yet
+	early.Evidence.Senders = []tenantmap.Key{tenantmap.SenderKey("news@example.com"), tenantmap.SenderKey("mail.example.org")}
+	early.Held.Keys = early.Evidence.Keys()
+	_, _, err := routing.Settle(t.Context(), []tenantmap.Unsettled{early})
+	require.NoError(t, err)
+
+	o := &operate.Onboard{Tenants: operator(t, w), Now: time.Now}
+	place := func(value string, org events.OrgID) (tenants.Placed, error) {
+		return o.PlaceSender(t.Context(), operate.Sender{Value: value, Org: string(org)})
+	}
+	for given, want := range map[string]string{" News@Example.COM ": "news@example.com", "Mail.Example.ORG": "mail.example.org"} {
+		placed, err := place(given, w.orgA)
+		require.NoError(t, err)
+		require.Equal(t, []any{want, tenants.EmailIdentity}, []any{placed.Value, placed.Kind})
+		for _, org := range []events.OrgID{w.orgA, w.orgB} {
+			_, err = place(want, org)
+			requireRefusal(t, err, "sender_taken")
+		}
+	}
+	require.False(t, w.lost(t, early.Held.EventID))
+
+	at := time.Now().Add(10 * time.Second).UTC().Truncate(time.Microsecond)
+	for _, written := range []string{"NEWS@example.com", "Mail.Example.ORG"} {
+		placed, err := o.Transfer(t.Context(), written, string(w.orgB), at)
+		require.NoError(t, err)
+		require.Equal(t, []any{w.orgB, at}, []any{placed.Org, *placed.From})
+		_, err = o.Transfer(t.Context(), written, string(w.orgB), at.Add(time.Second))
+		requireRefusal(t, err, "sender_there")
+	}
+	holders := map[string][]events.OrgID{}
+	all, err := o.Senders(t.Context())
+	require.NoError(t, err)
+	for _, s := range all {
+		holders[s.Value] = append(holders[s.Value], s.Org)
+	}
+	both := []events.OrgID{w.orgA, w.orgB}
+	require.Equal(t, map[string][]events.OrgID{"news@example.com": both, "mail.example.org": both}, holders)
+
+	// One that was entered as it was written, before they were kept in lower
+	// case, moves as it is written.
+	_, err = o.AddSender(t.Context(), tenants.NewSender{Org: w.orgA, Kind: tenants.EmailIdentity, Value: "Old@Example.com"})
+	require.NoError(t, err)
+	_, err = o.Transfer(t.Context(), "Old@Example.com", string(w.orgB), at)
+	require.NoError(t, err)
+	var missing *tenants.NotFoundError
+	_, err = o.Transfer(t.Context(), "nobody@Example.com", string(w.orgB), at)
+	require.ErrorAs(t, err, &missing)
 }
 
 func TestAnAccountMovesAtATime(t *testing.T) {

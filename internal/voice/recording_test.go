@@ -85,6 +85,70 @@ func TestRecordingsAreApart(t *testing.T) {
 	require.Equal(t, "16101", after.Recordings["RE2"].ErrorCode)
 }
 
+// told returns the record of a contact that names so many recordings, by a status each.
+func told(after time.Duration, statuses ...string) *events.Call {
+	e := contact(after, "completed")
+	e.Kind = events.KindContactRecord
+	for i, status := range statuses {
+		r := events.Recording{ProviderID: "bucket/key-" + string(rune('a'+i)), Status: status, Duration: int64(i + 1)}
+		if i == 0 {
+			e.Recording = &r
+			continue
+		}
+		e.MoreRecordings = append(e.MoreRecordings, r)
+	}
+	return e
+}
+
+// A contact record tells of all its recordings at once, and of them again
+// whenever one of them changes: each has a row of its own, whatever the order.
+func TestOneEventTellsOfSeveralRecordings(t *testing.T) {
+	t.Parallel()
+	const first, second, third = "bucket/key-a", "bucket/key-b", "bucket/key-c"
+	early, late := told(0, "in_progress", "completed"), told(time.Minute, "completed", "in_progress", "absent")
+	alone := recording(time.Second, "failed")
+	alone.Recording.ProviderID = second
+	inEveryOrder([]*events.Call{early, late, alone}, func(c voice.Call) {
+		statuses := map[string]string{}
+		for id, r := range c.Recordings {
+			require.Equal(t, id, r.ProviderID)
+			statuses[id] = r.Status
+		}
+		require.Equal(t, map[string]string{first: "completed", second: "completed", third: "absent"}, statuses)
+		require.Equal(t, []time.Time{noon, noon.Add(time.Minute)}, []time.Time{c.Recordings[first].ReceivedAt, c.Recordings[first].LastAt})
+		require.Equal(t, noon.Add(time.Minute), c.Recordings[third].ReceivedAt, "only the late one tells of it")
+		require.EqualValues(t, 2, c.Recordings[second].Duration)
+	})
+
+	row, _ := fold(early)
+	again, s := voice.Fold(row, true, told(0, "in_progress", "completed"))
+	require.Equal(t, events.Stale, s.Outcome, "nothing of it is news")
+	require.Equal(t, row, again)
+	_, s = voice.Fold(row, true, told(0, "in_progress", "completed", "completed"))
+	require.Equal(t, events.Applied, s.Outcome, "the last of them is")
+	require.False(t, s.Transition)
+
+	for _, bad := range []*events.Call{told(0, "completed", "lost"), told(0, "lost", "completed")} {
+		after, s := voice.Fold(row, true, bad)
+		require.Equal(t, events.Dead, s.Outcome, "one that nobody knows")
+		require.Equal(t, row, after)
+	}
+	bad := told(0, "completed", "completed")
+	bad.MoreRecordings[0].ProviderID = ""
+	_, s = voice.Fold(row, true, bad)
+	require.Equal(t, events.Dead, s.Outcome, "one without a name")
+}
+
+// A list without a first one is a list all the same.
+func TestMoreRecordingsStandAlone(t *testing.T) {
+	t.Parallel()
+	e := told(0, "completed", "completed")
+	e.Recording = nil
+	c, _ := fold(e)
+	require.Len(t, c.Recordings, 1)
+	require.Equal(t, "bucket/key-b", c.Recordings["bucket/key-b"].ProviderID)
+}
+
 // TestProofRecordingJoin checks the three laws of a join for every pair and
 // triple of recordings: every status with every kind of code, and rows that
 // differ in all that describes them.

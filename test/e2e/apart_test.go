@@ -18,21 +18,23 @@ import (
 )
 
 // apart is a Waybill of three processes over a broker and a database of its own,
-// with two organisations.
-func apart(t *testing.T) *house {
+// with two organisations. What env names stands in the environment of each. Its
+// metrics are the router's.
+func apart(t *testing.T, env ...string) *house {
 	t.Helper()
 	db := testkit.Database(t)
-	listen, key := testkit.FreeAddress(t), seal.NewKey()
+	listen, routerAdmin, key := testkit.FreeAddress(t), testkit.FreeAddress(t), seal.NewKey()
 	own := &instance{ready: app.Ready{
-		HTTPURL: "http://" + listen, PublicURL: "https://hooks.example.com", SecretKey: config.Secret(key),
+		HTTPURL: "http://" + listen, AdminURL: "http://" + routerAdmin, PublicURL: "https://hooks.example.com", SecretKey: config.Secret(key),
 		KafkaBrokers: testkit.EmbeddedKafka(t, events.Topics(events.Embedded)...).Addr(), DatabaseURL: db.URL(testkit.Operator),
 	}}
-	start := func(service string, more ...string) {
-		testkit.Start(t, service, append(more, "WAYBILL_ADMIN_LISTEN="+testkit.FreeAddress(t), "WAYBILL_KAFKA_BROKERS="+own.ready.KafkaBrokers))
+	start := func(service, admin string, more ...string) {
+		more = append(more, "WAYBILL_ADMIN_LISTEN="+admin, "WAYBILL_KAFKA_BROKERS="+own.ready.KafkaBrokers)
+		testkit.Start(t, service, append(more, env...))
 	}
-	start("ingest", "WAYBILL_LISTEN="+listen, "WAYBILL_PUBLIC_URL="+own.ready.PublicURL, "WAYBILL_SECRET_KEY="+key, "WAYBILL_INGEST_DRAIN_DELAY=0s")
-	start("router", "WAYBILL_DATABASE_URL="+db.URL(testkit.Router))
-	start("workers", "WAYBILL_DATABASE_URL="+db.URL(testkit.Worker))
+	start("ingest", testkit.FreeAddress(t), "WAYBILL_LISTEN="+listen, "WAYBILL_PUBLIC_URL="+own.ready.PublicURL, "WAYBILL_SECRET_KEY="+key, "WAYBILL_INGEST_DRAIN_DELAY=0s")
+	start("router", routerAdmin, "WAYBILL_DATABASE_URL="+db.URL(testkit.Router))
+	start("workers", testkit.FreeAddress(t), "WAYBILL_DATABASE_URL="+db.URL(testkit.Worker))
 	require.NoError(t, own.connect())
 	t.Cleanup(func() { require.NoError(t, own.close()) })
 
