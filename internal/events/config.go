@@ -3,6 +3,7 @@ package events
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"waybill/internal/fault"
@@ -15,6 +16,29 @@ type ConfigSigner struct {
 	Purpose  string        `json:"purpose,omitempty"`
 	Name     string        `json:"name"`
 	Tokens   []ConfigToken `json:"tokens"`
+	// SignsFor says for whom it signs, of accounts that may ask where a call
+	// should go; nil = not told.
+	SignsFor *ConfigEntitlement `json:"signs_for,omitempty"`
+}
+
+// ConfigEntitlement is for whom a signer signs.
+type ConfigEntitlement struct {
+	Platform bool           `json:"platform,omitempty"` // for every organisation
+	Orgs     []ConfigTenure `json:"orgs,omitempty"`
+}
+
+// ConfigTenure is a time during which a signer signs for an organisation.
+type ConfigTenure struct {
+	Org  OrgID      `json:"org_id"`
+	From *time.Time `json:"from,omitempty"` // nil = from the beginning
+	To   *time.Time `json:"to,omitempty"`   // exclusive; nil = open
+}
+
+// Covers tells whether a signer signs for an organisation at a time.
+func (e *ConfigEntitlement) Covers(org OrgID, at time.Time) bool {
+	return e.Platform || slices.ContainsFunc(e.Orgs, func(t ConfigTenure) bool {
+		return t.Org == org && (t.From == nil || !at.Before(*t.From)) && (t.To == nil || at.Before(*t.To))
+	})
 }
 
 // ConfigToken is one sealed secret of a signer.

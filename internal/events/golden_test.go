@@ -139,6 +139,8 @@ func TestWireForms(t *testing.T) {
 		Provider: "twilio", Name: "AC1",
 		Tokens: []events.ConfigToken{{ID: "t1", Sealed: []byte{1, 2, 3}}},
 	}
+	account := signer
+	account.SignsFor = &events.ConfigEntitlement{Orgs: []events.ConfigTenure{{Org: org, To: &at}, {Org: events.OrgID(row), From: &at}}}
 	sender := events.ConfigSender{
 		ID: "s1", Org: org, Kind: "number", Value: "+15550100001", Shared: true, From: &at, To: &soon,
 		VoiceRedirect: "https://example.com/voice",
@@ -173,6 +175,7 @@ func TestWireForms(t *testing.T) {
 		"status_completed": completed.Record,
 		"control_confirm":  confirmation.Record,
 		"config_signer":    config(signer.Key(), &signer),
+		"config_account":   config(account.Key(), &account),
 		"config_sender":    config(sender.Key(), &sender),
 		"config_tombstone": config(sender.Key(), nil),
 		"raw_stripe_no_key": func() (events.Record, error) {

@@ -43,7 +43,7 @@ func (e *edge) reply(rt *route, v *provider.Verified) (success, events.Kind, err
 	if !rt.calls {
 		return rt.success, rt.kind, nil
 	}
-	url, knowledge := e.voice.VoiceURL(v.Called)
+	url, knowledge := e.voice.VoiceURL(v.Called, v.Signer)
 	switch {
 	case knowledge == provider.Known:
 		return redirectCall(url), rt.kind, nil

@@ -23,7 +23,8 @@ type signer struct {
 	provider events.Provider
 	name     string
 	secrets  []provider.Secret
-	unusable bool // a secret is empty in here because it could not be used
+	signsFor *events.ConfigEntitlement // nil = not told
+	unusable bool                      // a secret is empty in here because it could not be used
 }
 
 // read opens a signer's record. What cannot be opened leaves an empty secret
@@ -45,7 +46,7 @@ func (s *Snapshot) read(r *events.Record) (signer, bool) {
 		}
 		return s.close(key, fallback, events.ConfigToken{}, problem), true
 	}
-	out := signer{provider: party(c.Provider, c.Purpose), name: c.Name}
+	out := signer{provider: party(c.Provider, c.Purpose), name: c.Name, signsFor: c.SignsFor}
 	for _, t := range c.Tokens {
 		value, err := s.key.Open(t.Sealed, t.ID)
 		if err == nil && len(value) == 0 {

@@ -42,6 +42,7 @@ type view struct {
 	byName     map[name]provider.Signer
 	byProvider map[events.Provider][]provider.Signer // sorted by name
 	voice      map[string][]events.ConfigSender      // by the sender's value
+	signsFor   map[name]*events.ConfigEntitlement    // of those of whom it is told
 	unusable   int
 	fetched    time.Time // when the last fetch came back
 	complete   bool      // whether that fetch reached the end of the topic
@@ -144,13 +145,19 @@ func (s *Snapshot) apply(records []events.Record, atEnd bool) {
 // build makes the look-ups anew. A provider may have one name under several
 // purposes; its secrets then stand side by side.
 func (s *Snapshot) build() view {
-	v := view{byName: make(map[name]provider.Signer, len(s.signers)), byProvider: map[events.Provider][]provider.Signer{}}
+	v := view{
+		byName: make(map[name]provider.Signer, len(s.signers)), byProvider: map[events.Provider][]provider.Signer{},
+		signsFor: map[name]*events.ConfigEntitlement{},
+	}
 	for _, one := range s.signers {
 		at := name{one.provider, one.name}
 		merged := v.byName[at]
 		merged.Name = one.name
 		merged.Secrets = append(merged.Secrets, one.secrets...)
 		v.byName[at] = merged
+		if one.signsFor != nil {
+			v.signsFor[at] = one.signsFor
+		}
 		if one.unusable {
 			v.unusable++
 		}

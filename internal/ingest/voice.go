@@ -28,16 +28,19 @@ func (s *Snapshot) readSender(key string, r *events.Record) bool {
 	return true
 }
 
-// VoiceURL returns where calls to a number go now. Unknown means that nobody
-// says so, or that those who share the number do not agree. It is safe for
-// concurrent use.
-func (s *Snapshot) VoiceURL(number string) (string, provider.Knowledge) {
+// VoiceURL returns where calls to a number go now that a Twilio account tells of.
+// Unknown means that nobody says so, that those who share the number do not
+// agree, or that the account signs for none of them: where one organisation's
+// calls go is not told to another's account. It is safe for concurrent use.
+func (s *Snapshot) VoiceURL(number, account string) (string, provider.Knowledge) {
 	v, now := s.view.Load(), s.now()
+	signsFor := v.signsFor[name{events.Twilio, account}]
 	var url string
 	for i := range v.voice[number] {
 		c := &v.voice[number][i]
 		switch {
 		case c.From != nil && now.Before(*c.From), c.To != nil && !now.Before(*c.To):
+		case signsFor != nil && !signsFor.Covers(c.Org, now):
 		case url != "" && url != c.VoiceRedirect:
 			return "", provider.Unknown
 		default:

@@ -155,7 +155,7 @@ func TestVoiceURLs(t *testing.T) {
 	s := newShot(t)
 	goes := func(want string, knowledge provider.Knowledge) {
 		t.Helper()
-		got, k := s.VoiceURL(ourNumber)
+		got, k := s.VoiceURL(ourNumber, account)
 		require.Equal(t, want, got)
 		require.Equal(t, knowledge, k)
 	}
@@ -181,6 +181,33 @@ func TestVoiceURLs(t *testing.T) {
 	sharer.VoiceRedirect = ""
 	s.fetch([]events.Record{senderRecord(t, &sharer)}, true)
 	goes("https://b", provider.Known)
+
+	// An account is told of the organisations alone that it signs for.
+	signs := func(e *events.ConfigEntitlement) {
+		c := events.ConfigSigner{Provider: "twilio", Name: account, SignsFor: e}
+		r, err := events.ConfigRecord(c.Key(), &c, time.Now())
+		require.NoError(t, err)
+		s.fetch([]events.Record{r}, true)
+	}
+	signs(&events.ConfigEntitlement{})
+	goes("", provider.Unknown)
+	signs(&events.ConfigEntitlement{Orgs: []events.ConfigTenure{{Org: "a"}, {Org: "b", To: at(time.Second)}}})
+	goes("https://b", provider.Known)
+	s.at = s.at.Add(time.Second)
+	goes("", provider.Unknown) // it moved to another organisation
+	signs(&events.ConfigEntitlement{Orgs: []events.ConfigTenure{{Org: "b", From: at(0)}}})
+	goes("https://b", provider.Known)
+	signs(&events.ConfigEntitlement{Platform: true})
+	goes("https://b", provider.Known)
+	sharer.VoiceRedirect = "https://d"
+	s.fetch([]events.Record{senderRecord(t, &sharer)}, true)
+	goes("", provider.Unknown)
+	signs(&events.ConfigEntitlement{Orgs: []events.ConfigTenure{{Org: "c"}}})
+	goes("https://d", provider.Known) // of those who share it, the one that it signs for
+	sharer.VoiceRedirect = ""
+	s.fetch([]events.Record{senderRecord(t, &sharer)}, true)
+	signs(nil)
+	goes("https://b", provider.Known) // a router of an earlier version does not say
 
 	bad := senderRecord(t, &next)
 	bad.Value = []byte("{")

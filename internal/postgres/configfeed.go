@@ -86,6 +86,11 @@ const (
 		SELECT a.provider, a.purpose, a.name, t.id, t.name, t.algorithm, t.sealed
 		FROM accounts a LEFT JOIN account_tokens t ON t.account_id = a.id AND t.removed_at IS NULL
 		WHERE a.removed_at IS NULL ORDER BY a.provider, a.purpose, a.name, t.created_at, t.id`
+	// Twilio's alone: others never ask where a call should go.
+	selectEntitled = `
+		SELECT a.purpose, a.name, a.platform, o.org_id, lower(o.valid), upper(o.valid)
+		FROM accounts a LEFT JOIN account_orgs o ON o.account_id = a.id AND NOT isempty(o.valid)
+		WHERE a.removed_at IS NULL AND a.provider = 'twilio' ORDER BY a.purpose, a.name, o.org_id, lower(o.valid) NULLS FIRST`
 	selectAllSenders = `
 		SELECT id, org_id, kind, value, shared, lower(valid), upper(valid), coalesce(voice_redirect, '') FROM senders ORDER BY id`
 )
@@ -129,6 +134,44 @@ func readSigners(ctx context.Context, tx pgx.Tx, all map[string]any) error {
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return readEntitled(ctx, tx, signers)
+}
+
+// maxEntitled bounds the organisations of a signer's record. One with more is
+// told to nobody: a record that no topic takes would hold up all others.
+const maxEntitled = 10_000
+
+// readEntitled adds for whom signers sign.
+func readEntitled(ctx context.Context, tx pgx.Tx, signers map[string]*events.ConfigSigner) error {
+	rows, err := tx.Query(ctx, selectEntitled)
+	if err != nil {
+		return err
+	}
+	s := events.ConfigSigner{Provider: string(events.Twilio)}
+	var platform bool
+	var org *events.OrgID
+	var from, to *time.Time
+	_, err = pgx.ForEachRow(rows, []any{&s.Purpose, &s.Name, &platform, &org, &from, &to}, func() error {
+		known := signers[s.Key()]
+		if known == nil {
+			return nil
+		}
+		if known.SignsFor == nil {
+			known.SignsFor = &events.ConfigEntitlement{Platform: platform}
+		}
+		if org != nil {
+			known.SignsFor.Orgs = append(known.SignsFor.Orgs, events.ConfigTenure{Org: *org, From: utc(from), To: utc(to)})
+		}
+		return nil
+	})
+	for _, known := range signers {
+		if known.SignsFor != nil && len(known.SignsFor.Orgs) > maxEntitled {
+			known.SignsFor = nil
+		}
+	}
 	return err
 }
 

@@ -77,6 +77,36 @@ func TestTheConfigFeedNamesKeys(t *testing.T) {
 	require.Equal(t, "HMAC_SHA256", signer.Tokens[0].Algorithm)
 }
 
+// The edge tells an account where the calls go of those organisations alone that
+// it signs for, and since when.
+func TestTheConfigFeedTellsForWhomAccountsSign(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	store := operator(t, w)
+	const everybody = "AC000000000000000000000000000000ee"
+	topic := "arn:aws:sns:eu-central-1:123456789012:events"
+	_, err := store.AddAccounts(t.Context(), []tenants.NewAccount{
+		{Provider: tenants.Twilio, Name: everybody, Platform: true},
+		{Provider: tenants.SNS, Purpose: "ses", Name: topic, Orgs: []events.OrgID{w.orgA}},
+	})
+	require.NoError(t, err)
+	before := configVersion(t, w)
+	at := time.Now().Add(time.Hour).Truncate(time.Millisecond).UTC()
+	_, err = store.MoveAccount(t.Context(), tenants.AccountMove{Account: w.signA, To: w.orgB, At: at})
+	require.NoError(t, err)
+	require.Greater(t, configVersion(t, w), before)
+
+	all, err := postgres.NewConfigFeed(w.open(t, testkit.Router)).All(t.Context())
+	require.NoError(t, err)
+	told := func(key string) *events.ConfigEntitlement { return all[key].(*events.ConfigSigner).SignsFor }
+	moved := told("signer/twilio//" + w.signA)
+	for org, want := range map[events.OrgID][2]bool{w.orgA: {true, false}, w.orgB: {false, true}} {
+		require.Equal(t, want, [2]bool{moved.Covers(org, at.Add(-time.Millisecond)), moved.Covers(org, at)})
+	}
+	require.True(t, told("signer/twilio//"+everybody).Covers(w.orgA, at))
+	require.Nil(t, told("signer/sns/ses/"+topic))
+}
+
 func TestResealingSeesEveryLiveTokenOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
