@@ -15,7 +15,7 @@ FUZZTIME = 60s
 RATE     = 150
 
 .DEFAULT_GOAL := help
-.PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors proofs fuzz test-crash test-mutants test-kafka test-load test-orgs test-flood test-early bench-orgs bench-campaign bench-held bench-tenantmap bench-providers kafka-up \
+.PHONY: help test check fmt fmt-check vet lint race sqlc-check vectors bad-inputs proofs fuzz test-crash test-mutants test-kafka test-load test-orgs test-flood test-early bench-orgs bench-campaign bench-held bench-tenantmap bench-providers kafka-up \
 	kafka-down generate asyncapi build module vuln
 
 help: ## show this list
@@ -50,6 +50,9 @@ race:
 
 vectors: ## replay the providers' recorded requests, print N of N for each
 	@sh scripts/vectors.sh
+
+bad-inputs: ## send every bad input there is a row for, over real sockets, and print N of N a row
+	@sh scripts/bad_inputs.sh
 
 proofs: ## run every proof: TestProof*, interleavings, property tests with CHECKS cases (100000), CHECKS_SERVER on servers (2000)
 	@CHECKS=$(CHECKS) CHECKS_SERVER=$(CHECKS_SERVER) sh scripts/proofs.sh

@@ -40,7 +40,7 @@ func (c demoCmd) Run(s *session) error {
 	if err != nil {
 		return err
 	}
-	opts.Log, opts.Seed = quiet(s), true
+	opts.Log, opts.Seed, opts.Config.SNS.CertDir = quiet(s), true, "" // the demo signs as SNS by itself
 	ctx, done := context.WithCancel(s.ctx)
 	defer done()
 	var played []scene
@@ -122,6 +122,9 @@ type act struct {
 var scenes = []act{
 	{"an SMS goes queued, sent, delivered", (*stage).delivered},
 	{"an inbound SMS lands in the right organisation", (*stage).inbound},
+	{"an e-mail is delivered to two people, then bounces for one of them", (*stage).bounced},
+	{"a call is answered and completed, with its duration and recording", (*stage).answered},
+	{"a contact waits, reaches an agent and ends, and its record follows", (*stage).contact},
 	{"a Stripe subscription becomes active, without any organisation", (*stage).subscription},
 	{"a repeated callback is counted and changes nothing", (*stage).duplicate},
 	{"a callback before its send record is parked, then released", (*stage).early},

@@ -30,6 +30,8 @@ type stage struct {
 	seed     app.Seed
 	client   *simulate.Client
 	a, b     simulate.Twilio
+	mail     simulate.SES     // of the first organisation
+	centre   simulate.Connect // of the first organisation
 	stripe   simulate.Stripe
 	kafka    *kafkabus.Client
 	db       *postgres.DB
@@ -48,6 +50,10 @@ const (
 )
 
 func newStage(ctx context.Context, s *session, r app.Ready) (*stage, error) {
+	certificate, err := simulate.ReadCertificate(r.SNSCertDir)
+	if err != nil {
+		return nil, err
+	}
 	db, err := postgres.Open(ctx, postgres.Config{URL: config.Secret(r.DatabaseURL), MaxConns: fewConnections})
 	if err != nil {
 		return nil, err
@@ -62,9 +68,15 @@ func newStage(ctx context.Context, s *session, r app.Ready) (*stage, error) {
 	account := func(o app.SeedOrg) simulate.Twilio {
 		return simulate.Twilio{PublicURL: r.PublicURL, Account: o.AccountSID, Token: o.AuthToken}
 	}
+	first := r.Seed.Orgs[0]
+	topic := func(arn string) simulate.Topic {
+		return simulate.Topic{Certificate: certificate, ARN: arn, Version: "2"}
+	}
 	st := &stage{
 		ctx: ctx, session: s, seed: r.Seed, client: simulate.NewClient(r.HTTPURL, 4),
-		a: account(r.Seed.Orgs[0]), b: account(r.Seed.Orgs[1]), stripe: simulate.Stripe{Secret: r.Seed.StripeSecret},
+		mail:   simulate.SES{Topic: topic(first.SESTopic), Identity: first.EmailIdentity},
+		centre: simulate.Connect{Topic: topic(first.ConnectTopic), Instance: first.ConnectInstance, APIKey: first.ConnectAPIKey, FirehoseKey: first.FirehoseKey},
+		a:      account(r.Seed.Orgs[0]), b: account(r.Seed.Orgs[1]), stripe: simulate.Stripe{Secret: r.Seed.StripeSecret},
 		kafka: kafka, db: db, inspect: postgres.NewInspect(db),
 		prefix: hex.EncodeToString(random), campaign: uuid.NewString(),
 	}
@@ -81,13 +93,19 @@ func newStage(ctx context.Context, s *session, r app.Ready) (*stage, error) {
 // sid returns the SID of this run's n-th message.
 func (st *stage) sid(n int) string { return fmt.Sprintf("SM%s%04x", st.prefix, n) }
 
-// send records a send of the first organisation's campaign, as its sender would.
+// send records a message of the first organisation's campaign.
 func (st *stage) send(n int) error {
-	now := time.Now().UTC()
-	line, err := json.Marshal(events.Send{
-		Org: events.OrgID(st.seed.Orgs[0].ID), Channel: events.SMS, Provider: events.Twilio, Account: st.a.Account,
-		ProviderID: st.sid(n), From: st.seed.Orgs[0].Number, To: demoPerson, CampaignID: st.campaign, Status: "accepted", SentAt: &now,
+	return st.record(events.Send{
+		Channel: events.SMS, Provider: events.Twilio, Account: st.a.Account,
+		ProviderID: st.sid(n), From: st.seed.Orgs[0].Number, To: demoPerson, CampaignID: st.campaign, Status: "accepted",
 	})
+}
+
+// record records a send of the first organisation, as its sender would.
+func (st *stage) record(s events.Send) error {
+	now := time.Now().UTC()
+	s.Org, s.SentAt = events.OrgID(st.seed.Orgs[0].ID), &now
+	line, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}

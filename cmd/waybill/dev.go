@@ -28,6 +28,7 @@ the same code as in production. Two demo organisations are made unless told not 
 data folder. Everything survives a restart, and a second process on the same folder is refused.
 
 Reads WAYBILL_PUBLIC_URL (default: its own address), WAYBILL_SECRET_KEY (default: made and kept in the data folder),
+WAYBILL_SNS_CERT_DIR (default: a certificate of its own in the data folder, so that nothing is fetched from Amazon),
 WAYBILL_PARK_MAX_AGE, WAYBILL_LOG_LEVEL.
 
 Examples:
@@ -57,9 +58,9 @@ func (c devCmd) Run(s *session) error {
 		if opts.Seed {
 			s.progress("demo organisations (secrets in %s):\n%s", filepath.Join(dir, app.SeedFile), &r.Seed)
 		}
-		s.progress("callbacks  %[1]s/api/webhooks/sms/status (Twilio message status)\n           %[1]s/api/webhooks/sms (Twilio inbound)\n           %[1]s/api/webhooks/stripe", r.HTTPURL)
+		s.progress("callbacks  %[1]s/api/webhooks/sms/status (Twilio message status)\n           %[1]s/api/webhooks/sms (Twilio inbound)\n           %[1]s/api/webhooks/email (SES), /connect (Amazon Connect), /stripe", r.HTTPURL)
 		s.progress("metrics    %s/metrics\nkafka      %s", r.AdminURL, r.KafkaBrokers)
-		s.progress("for the other verbs, in another terminal:\n  export WAYBILL_DATABASE_URL='%s' WAYBILL_KAFKA_BROKERS=%s", r.DatabaseURL, r.KafkaBrokers)
+		s.progress("for the other verbs, in another terminal:\n  export WAYBILL_DATABASE_URL='%s' WAYBILL_KAFKA_BROKERS=%s WAYBILL_SNS_CERT_DIR='%s'", r.DatabaseURL, r.KafkaBrokers, r.SNSCertDir)
 		return nil
 	})
 }

@@ -15,7 +15,7 @@ var verbs = []string{
 	"migrate up", "migrate status", "topics create", "topics check", "org create", "org list",
 	"account add twilio", "account add sns", "account add connect", "account add stripe", "account list", "account move", "account remove", "account reseal",
 	"number add", "number move", "number list", "send record", "trace", "campaign show",
-	"held list", "held show", "held release", "held replay", "held dismiss", "held acts", "audit", "doctor check", "doctor request", "export", "erase", "simulate", "health", "version",
+	"held list", "held show", "held release", "held replay", "held dismiss", "held acts", "audit", "doctor check", "doctor request", "export", "erase", "simulate", "certificate", "health", "version",
 }
 
 func TestEveryVerbHasHelpWithAnExample(t *testing.T) {
@@ -38,6 +38,7 @@ func TestWrongUsageExitsWithTwoAndSaysWhereToLook(t *testing.T) {
 		"", "nothing", "org", "org create", "org create --name x extra", "org create --nme x", "topics create --profile tiny",
 		"number move +15550100001 " + org + " --at yesterday", "number add +1 " + org + " --from 10s", "audit --since never", "audit --wait 5",
 		"simulate", "simulate --url localhost", "simulate --url http://localhost --early 1.5", "simulate --url http://localhost --orgs 0 --rate 0",
+		"simulate --url http://localhost --mix faxes=1", "simulate --url http://localhost --mix emails=0", "certificate",
 		"account add sns --for sqs --topic-arn x", "account add sns --for connect --topic-arn x", "account add sns --for ses --topic-arn x --instance-arn y",
 	} {
 		r := run(t, nil, "", strings.Fields(args)...)

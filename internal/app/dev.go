@@ -24,6 +24,7 @@ import (
 	"waybill/internal/retention"
 	"waybill/internal/router"
 	"waybill/internal/seal"
+	"waybill/internal/simulate"
 	"waybill/internal/worker"
 	"waybill/migrations"
 )
@@ -129,10 +130,26 @@ func (d *dev) claimFolder() error {
 	}
 	d.key = string(d.o.Config.SecretKey)
 	if d.key == "" {
-		d.key, err = keptKey(filepath.Join(d.o.DataDir, "secret.key"))
+		if d.key, err = keptKey(filepath.Join(d.o.DataDir, "secret.key")); err != nil {
+			return err
+		}
 	}
 	d.ready.SecretKey = config.Secret(d.key)
-	return err
+	return d.pinCertificate()
+}
+
+// pinCertificate lets the demo's topics sign: where no certificates of SNS are
+// pinned, one of our own is, which lies in the data folder with its key.
+func (d *dev) pinCertificate() error {
+	dir := &d.o.Config.SNS.CertDir
+	if *dir == "" {
+		*dir = filepath.Join(d.o.DataDir, "sns")
+		if _, err := simulate.KeepCertificate(*dir); err != nil {
+			return err
+		}
+	}
+	d.ready.SNSCertDir = *dir
+	return nil
 }
 
 // keptKey reads the folder's secret key, or makes it.

@@ -19,6 +19,7 @@ import (
 	"waybill/internal/app"
 	"waybill/internal/embedded"
 	"waybill/internal/router"
+	"waybill/internal/simulate"
 )
 
 const (
@@ -129,14 +130,47 @@ func TestDevIsTheSameAfterARestart(t *testing.T) {
 	first := start(t, o)
 	require.Len(t, first.ready.Seed.Orgs, 2)
 	require.Equal(t, http.StatusOK, answers(t, first.ready.AdminURL+"/readyz"))
+	require.Equal(t, filepath.Join(o.DataDir, "sns"), first.ready.SNSCertDir)
+	signs, err := simulate.ReadCertificate(first.ready.SNSCertDir)
+	require.NoError(t, err)
 	first.end()
 	second := start(t, o)
+	again, err := simulate.ReadCertificate(second.ready.SNSCertDir)
+	require.NoError(t, err)
+	require.Equal(t, signs, again)
 	require.Equal(t, first.ready.DatabaseURL, second.ready.DatabaseURL)
 	require.Equal(t, first.ready.KafkaBrokers, second.ready.KafkaBrokers)
 	require.Equal(t, first.ready.SecretKey, second.ready.SecretKey)
 	require.Equal(t, first.ready.Seed, second.ready.Seed)
 	require.Equal(t, http.StatusOK, answers(t, second.ready.AdminURL+"/readyz"))
 	second.end()
+}
+
+// A folder may be older than a provider.
+func TestAnOlderSeedGainsWhatItLacks(t *testing.T) {
+	t.Parallel()
+	o := options(folder(t))
+	old := app.Seed{StripeSecret: "whsec_0123456789abcdef", Orgs: []app.SeedOrg{{
+		ID: "7b2e0000-0000-4000-8000-000000000001", Name: "Harbour Dental", AccountSID: "AC0123456789abcdef0123456789abcdef",
+		AuthToken: "0123456789abcdef", Number: "+12025550101",
+	}}}
+	b, err := json.Marshal(old)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(o.DataDir, app.SeedFile), b, 0o600))
+	i := start(t, o) // it is ready once ingest knows every account
+	seed := i.ready.Seed
+	require.Len(t, seed.Orgs, 1)
+	org := seed.Orgs[0]
+	for _, made := range []string{org.EmailIdentity, org.SESTopic, org.ConnectInstance, org.ConnectTopic, org.ConnectAPIKey, org.FirehoseKey} {
+		require.NotEmpty(t, made)
+	}
+	require.Equal(t, old.Orgs[0].AuthToken, org.AuthToken)
+	var kept app.Seed
+	b, err = os.ReadFile(filepath.Join(o.DataDir, app.SeedFile))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(b, &kept))
+	require.Equal(t, seed, kept)
+	i.end()
 }
 
 func TestTheReadyFileIsWholeOrNotThere(t *testing.T) {

@@ -103,14 +103,15 @@ func TestDocsConfig(t *testing.T) {
 		{"workers", "`cmd/workers` applies events. Its database role is `waybill_worker`.", &app.WorkersConfig{}, nil},
 		{
 			"waybill dev, waybill demo", "Everything in one process; listeners, broker and database are its own. As an ordinary user " +
-				"`dev` keeps its data below `XDG_STATE_HOME` (`~/.local/state`) unless `--data-dir` says otherwise.",
+				"`dev` keeps its data below `XDG_STATE_HOME` (`~/.local/state`) unless `--data-dir` says otherwise. Without " +
+				"`WAYBILL_SNS_CERT_DIR` it pins a certificate of its own, `sns` in the data folder, by which `simulate` signs: nothing is fetched from Amazon. `demo` always does.",
 			&struct {
 				Obs obs.Config
 				Dev app.DevConfig
 			}{}, nil,
 		},
 		{
-			"waybill, its other verbs", "Each verb asks only for what it uses; `account add` needs the key, `simulate` and `doctor` use it, and `doctor` reads what every process does. `migrate` takes the owner's role " +
+			"waybill, its other verbs", "Each verb asks only for what it uses; `account add` needs the key, `simulate` and `doctor` use it, `simulate` signs as SNS by the pair in `WAYBILL_SNS_CERT_DIR`, and `doctor` reads what every process does. `migrate` takes the owner's role " +
 				"`waybill_owner`, the others `waybill_operator`. A verb never opens more than two connections.",
 			&struct {
 				Postgres  postgres.Config

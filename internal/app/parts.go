@@ -166,7 +166,7 @@ func (p *process) startControl(client *kafkabus.Client) error {
 	log := p.log.With("part", "control")
 	c := control.New(control.Options{
 		Subscriber: subscriber, Log: log, Registerer: p.registry,
-		Confirmer: func(ctx context.Context) control.Confirmer { return control.NewSNS(ctx, log) },
+		Confirmer: control.NewSNS(log),
 	})
 	p.start("control", c.Run)
 	return nil

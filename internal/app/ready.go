@@ -17,6 +17,7 @@ type Ready struct {
 	DatabaseURL  string        `json:"database_url"` // the operator's
 	SecretKey    config.Secret `json:"-"`
 	PublicURL    string        `json:"-"`
+	SNSCertDir   string        `json:"-"` // folder with the certificates that are pinned
 	Seed         Seed          `json:"-"` // empty unless asked for
 }
 

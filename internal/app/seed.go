@@ -31,13 +31,20 @@ type Seed struct {
 	StripeSecret string    `json:"stripe_signing_secret"`
 }
 
-// SeedOrg is one organisation with its own Twilio account and number.
+// SeedOrg is one organisation with its own accounts, number and e-mail identity.
 type SeedOrg struct {
 	ID         string `json:"org_id"`
 	Name       string `json:"name"`
 	AccountSID string `json:"account_sid"`
 	AuthToken  string `json:"auth_token"`
 	Number     string `json:"number"`
+
+	EmailIdentity   string `json:"email_identity"`
+	SESTopic        string `json:"ses_topic_arn"`
+	ConnectInstance string `json:"connect_instance_arn"`
+	ConnectTopic    string `json:"connect_topic_arn"`
+	ConnectAPIKey   string `json:"connect_api_key"`
+	FirehoseKey     string `json:"firehose_key"`
 }
 
 // SeedFile is the name of the seed's file in a data folder.
@@ -95,8 +102,11 @@ func (s *Seed) plant(ctx context.Context, o *operate.Onboard) error {
 				return err
 			}
 		}
-		if !have[org.Number] {
-			if _, err := o.PlaceSender(ctx, operate.Sender{Value: org.Number, Org: org.ID}); err != nil {
+		for _, sender := range []string{org.Number, org.EmailIdentity} {
+			if have[sender] {
+				continue
+			}
+			if _, err := o.PlaceSender(ctx, operate.Sender{Value: sender, Org: org.ID}); err != nil {
 				return err
 			}
 		}
@@ -121,7 +131,15 @@ func (s *Seed) accounts() []operate.Account {
 	for _, org := range s.Orgs {
 		list = append(list, operate.Account{
 			Provider: tenants.Twilio, Name: org.AccountSID, Orgs: []string{org.ID}, Secrets: []operate.Secret{{Value: []byte(org.AuthToken)}},
+		}, operate.Account{
+			Provider: tenants.SNS, Purpose: string(events.SES), Name: org.SESTopic, Orgs: []string{org.ID},
+		}, operate.Account{
+			Provider: tenants.Connect, Name: org.ConnectInstance, Orgs: []string{org.ID}, Secrets: []operate.Secret{
+				{Algorithm: tenants.AlgorithmAPIKey, Value: []byte(org.ConnectAPIKey)},
+				{Algorithm: tenants.AlgorithmFirehose, Value: []byte(org.FirehoseKey)},
+			},
 		})
+		list = append(list, operate.ConnectTopic(org.ConnectTopic, org.ConnectInstance, org.ID)...)
 	}
 	return list
 }
@@ -129,7 +147,7 @@ func (s *Seed) accounts() []operate.Account {
 // known tells whether ingest has heard of every account.
 func (s *Seed) known(signers provider.Signers) bool {
 	for _, a := range s.accounts() {
-		if _, k := signers.Signer(events.Provider(a.Provider), a.Name); k != provider.Known {
+		if _, k := signers.Signer(tenants.SignsFor(a.Provider, a.Purpose), a.Name); k != provider.Known {
 			return false
 		}
 	}
@@ -143,13 +161,8 @@ func keptSeed(path string) (Seed, error) {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		seed = newSeed()
-		if b, err = json.MarshalIndent(seed, "", "  "); err == nil {
-			err = os.WriteFile(path, append(b, '\n'), 0o600)
-		}
-		if err != nil {
-			return seed, fmt.Errorf("keeping the demo organisations: %w", err)
-		}
-		return seed, nil
+		err = seed.keep(path)
+		return seed, err
 	}
 	if err != nil {
 		return seed, fmt.Errorf("reading the demo organisations: %w", err)
@@ -157,24 +170,64 @@ func keptSeed(path string) (Seed, error) {
 	if err := json.Unmarshal(b, &seed); err != nil {
 		return seed, fmt.Errorf("reading %s: %w; remove the file to make new ones", path, err)
 	}
-	return seed, nil
+	if seed.complete() {
+		err = seed.keep(path)
+	}
+	return seed, err
+}
+
+// keep writes the seed down.
+func (s *Seed) keep(path string) error {
+	b, err := json.MarshalIndent(s, "", "  ")
+	if err == nil {
+		err = os.WriteFile(path, append(b, '\n'), 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("keeping the demo organisations: %w", err)
+	}
+	return nil
+}
+
+// complete makes up what an organisation does not have yet, and tells whether
+// there was anything: a seed may be older than a provider.
+func (s *Seed) complete() (changed bool) {
+	fill := func(field *string, value string) {
+		if *field == "" {
+			*field, changed = value, true
+		}
+	}
+	for i := range s.Orgs {
+		o := &s.Orgs[i]
+		name := strings.ReplaceAll(strings.ToLower(o.Name), " ", "-")
+		fill(&o.EmailIdentity, name+".example") // RFC 2606
+		fill(&o.SESTopic, "arn:aws:sns:eu-central-1:123456789012:"+name+"-ses")
+		fill(&o.ConnectInstance, "arn:aws:connect:eu-central-1:123456789012:instance/"+uuid.NewString())
+		fill(&o.ConnectTopic, "arn:aws:sns:eu-central-1:123456789012:"+name+"-connect")
+		fill(&o.ConnectAPIKey, random(16))
+		fill(&o.FirehoseKey, random(16))
+	}
+	return changed
 }
 
 // newSeed makes up organisations. The numbers are of the range that is kept
 // for fiction.
 func newSeed() Seed {
-	token := func(bytes int) string {
-		b := make([]byte, bytes)
-		_, _ = rand.Read(b) // never fails
-		return hex.EncodeToString(b)
-	}
 	org := func(name, number string) SeedOrg {
-		return SeedOrg{ID: uuid.NewString(), Name: name, AccountSID: "AC" + token(16), AuthToken: token(16), Number: number}
+		return SeedOrg{ID: uuid.NewString(), Name: name, AccountSID: "AC" + random(16), AuthToken: random(16), Number: number}
 	}
-	return Seed{
+	s := Seed{
 		Orgs:         []SeedOrg{org("Harbour Dental", "+12025550101"), org("Juniper Outdoors", "+12025550102")},
-		StripeSecret: "whsec_" + token(24),
+		StripeSecret: "whsec_" + random(24),
 	}
+	s.complete()
+	return s
+}
+
+// random returns so many random bytes, in hexadecimal.
+func random(bytes int) string {
+	b := make([]byte, bytes)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b)
 }
 
 // String lists the organisations without their secrets.

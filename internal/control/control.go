@@ -39,8 +39,7 @@ type Options struct {
 	// Subscriber gives the messages of the control topic. One that is refused
 	// must come again. It is closed when Run returns.
 	Subscriber message.Subscriber
-	// Confirmer returns what confirms; it is asked once, when Run begins.
-	Confirmer  func(ctx context.Context) Confirmer
+	Confirmer  Confirmer
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -49,8 +48,7 @@ type Options struct {
 // run it with [Control.Run], once.
 type Control struct {
 	Options
-	confirmer Confirmer
-	done      *prometheus.CounterVec // outcome
+	done *prometheus.CounterVec // outcome
 }
 
 const (
@@ -88,10 +86,6 @@ func New(o Options) *Control {
 
 // Run works until ctx is done, then lets the piece in hand end or be given up.
 func (c *Control) Run(ctx context.Context) error {
-	c.confirmer = c.Confirmer(ctx)
-	if ctx.Err() != nil {
-		return nil //nolint:nilerr // asked to stop while looking for credentials
-	}
 	logger := watermill.NewSlogLogger(c.Log)
 	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: stopTimeout}, logger)
 	if err != nil {
@@ -138,7 +132,7 @@ func (c *Control) handle(msg *message.Message) error {
 	}
 	ctx, cancel := context.WithTimeout(msg.Context(), attemptTimeout)
 	defer cancel()
-	if err := c.confirmer.Confirm(ctx, work.TopicARN, work.Token); err != nil {
+	if err := c.Confirmer.Confirm(ctx, work.TopicARN, work.Token); err != nil {
 		if fault.ClassOf(err) != fault.Invalid {
 			c.done.WithLabelValues(deferred).Inc()
 			c.Log.Warn("a subscription cannot be confirmed now, will be tried again", "event_id", work.EventID, "topic_arn", work.TopicARN, "error", err)

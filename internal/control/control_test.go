@@ -134,9 +134,7 @@ func (g *rig) run(s *service, credentials aws.CredentialsProvider) (stop func())
 	g.registry = prometheus.NewRegistry()
 	c := control.New(control.Options{
 		Subscriber: subscriber, Log: log, Registerer: g.registry,
-		Confirmer: func(context.Context) control.Confirmer {
-			return control.NewSNSWith(credentials, func(o *sns.Options) { o.BaseEndpoint = aws.String(s.URL) })
-		},
+		Confirmer: control.NewSNSWith(credentials, func(o *sns.Options) { o.BaseEndpoint = aws.String(s.URL) }),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
@@ -298,27 +296,28 @@ func TestAWSsOwnConfigurationIsUsed(t *testing.T) {
 	s := serve(t)
 	t.Setenv("AWS_ENDPOINT_URL_SNS", s.URL)
 	log := slog.New(slog.DiscardHandler)
-	require.NoError(t, control.NewSNS(t.Context(), log).Confirm(t.Context(), topicARN, token))
+	require.NoError(t, control.NewSNS(log).Confirm(t.Context(), topicARN, token))
 	require.Empty(t, (<-s.calls).signed)
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI")
-	require.NoError(t, control.NewSNS(t.Context(), log).Confirm(t.Context(), topicARN, token))
+	require.NoError(t, control.NewSNS(log).Confirm(t.Context(), topicARN, token))
 	require.NotEmpty(t, (<-s.calls).signed)
 }
 
-// Where AWS tells who a machine is, it is asked for credentials once; no
-// connection to it, or to SNS, stays open behind a call.
+// Where AWS tells who a machine is, it is asked once, and not before there is
+// something to confirm; no connection to it, or to SNS, stays open behind a call.
 func TestNoConnectionToAWSStaysOpen(t *testing.T) {
-	var asked, kept atomic.Int32
+	var lookups, calls, kept atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked.Add(1)
 		if !r.Close {
 			kept.Add(1)
 		}
 		if r.Method == http.MethodPost {
+			calls.Add(1)
 			_, _ = w.Write([]byte(accepted))
 			return
 		}
+		lookups.Add(1)
 		w.WriteHeader(http.StatusForbidden) // this machine has no role
 	}))
 	t.Cleanup(server.Close)
@@ -326,8 +325,13 @@ func TestNoConnectionToAWSStaysOpen(t *testing.T) {
 	t.Setenv("AWS_CONFIG_FILE", t.TempDir()+"/none")
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", t.TempDir()+"/none")
 	t.Setenv("AWS_ENDPOINT_URL_SNS", server.URL)
-	confirmer := control.NewSNS(t.Context(), slog.New(slog.DiscardHandler))
-	require.Positive(t, asked.Load(), "nobody asked for credentials")
+	confirmer := control.NewSNS(slog.New(slog.DiscardHandler))
+	require.Zero(t, lookups.Load())
 	require.NoError(t, confirmer.Confirm(t.Context(), topicARN, token))
+	first := lookups.Load()
+	require.Positive(t, first, "nobody asked for credentials")
+	require.NoError(t, confirmer.Confirm(t.Context(), topicARN, token))
+	require.Equal(t, first, lookups.Load(), "asked again")
+	require.EqualValues(t, 2, calls.Load())
 	require.Zero(t, kept.Load())
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -22,58 +23,82 @@ import (
 // the topic's ARN names. Subscriptions that were confirmed with credentials can
 // be ended with credentials alone. It is safe for concurrent use.
 type SNS struct {
-	client *sns.Client
+	log    *slog.Logger
+	change []func(*sns.Options)
+
+	mu     sync.Mutex
+	client *sns.Client // nil until something is to be confirmed
 	signed bool
 }
 
 var _ Confirmer = (*SNS)(nil)
 
-// credentialsTimeout bounds the search for credentials, which asks addresses
-// that only exist on AWS.
-const credentialsTimeout = 3 * time.Second
-
-// onceEach returns a client that opens a connection for each call, and none
-// outlives its answer: calls are rare, and a process that ends leaves nothing
-// behind.
-func onceEach() *awshttp.BuildableClient {
-	return awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true })
-}
-
 // NewSNS returns a confirmer that signs with the credentials of AWS's own
 // default chain (its environment variables, files and roles), or calls without
-// any where there are none, which AWS allows. They are looked for once.
-func NewSNS(ctx context.Context, log *slog.Logger, change ...func(*sns.Options)) *SNS {
-	looking, cancel := context.WithTimeout(ctx, credentialsTimeout)
-	defer cancel()
-	// The region of each call is its topic's; without any the clients of the
-	// chain could not be made.
-	cfg, err := awsconfig.LoadDefaultConfig(looking, awsconfig.WithDefaultRegion("us-east-1"),
-		awsconfig.WithHTTPClient(onceEach()), awsconfig.WithLogger(logging.Nop{})) // it would write lines of its own beside the log
-	if err != nil {
-		log.Warn("AWS's own configuration cannot be read, it is not used", "error", err)
-	}
-	if cfg.Credentials != nil {
-		if _, err := cfg.Credentials.Retrieve(looking); err == nil {
-			return newSNS(cfg, true, change)
-		}
-	}
-	log.Info("no AWS credentials are found, subscriptions are confirmed without")
-	cfg.Credentials = aws.AnonymousCredentials{}
-	return newSNS(cfg, false, change)
+// any where there are none, which AWS allows. They are looked for when the first
+// subscription is to be confirmed: a process that has none to confirm asks AWS
+// nothing.
+func NewSNS(log *slog.Logger, change ...func(*sns.Options)) *SNS {
+	return &SNS{log: log, change: change}
 }
 
 // NewSNSWith returns a confirmer that signs with the given credentials, or calls
 // without any if they are nil.
 func NewSNSWith(credentials aws.CredentialsProvider, change ...func(*sns.Options)) *SNS {
-	if credentials == nil {
-		return newSNS(aws.Config{HTTPClient: onceEach(), Credentials: aws.AnonymousCredentials{}}, false, change)
-	}
-	return newSNS(aws.Config{HTTPClient: onceEach(), Credentials: credentials}, true, change)
+	s := &SNS{change: change}
+	s.connect(aws.Config{HTTPClient: brief(), Credentials: credentials})
+	return s
 }
 
-func newSNS(cfg aws.Config, signed bool, change []func(*sns.Options)) *SNS {
+// credentialsTimeout bounds the search for credentials, which asks addresses
+// that only exist on AWS.
+const credentialsTimeout = 3 * time.Second
+
+// find returns the client, and whether it signs. A search that ctx ended is
+// none: the next confirmation looks again.
+func (s *SNS) find(ctx context.Context) (client *sns.Client, signed bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.client != nil {
+		return s.client, s.signed, nil
+	}
+	looking, cancel := context.WithTimeout(ctx, credentialsTimeout)
+	defer cancel()
+	// The region of each call is its topic's; without any the clients of the
+	// chain could not be made.
+	cfg, err := awsconfig.LoadDefaultConfig(looking, awsconfig.WithDefaultRegion("us-east-1"),
+		awsconfig.WithHTTPClient(brief()), awsconfig.WithLogger(logging.Nop{}))
+	if err != nil {
+		s.log.Warn("AWS's own configuration cannot be read, it is not used", "error", err)
+	}
+	if cfg.Credentials != nil {
+		if _, err := cfg.Credentials.Retrieve(looking); err != nil {
+			cfg.Credentials = nil
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, false, fault.Wrap(fault.Unavailable, "sns_unreachable", ctx.Err())
+	}
+	if cfg.Credentials == nil {
+		s.log.Info("no AWS credentials are found, subscriptions are confirmed without")
+	}
+	s.connect(cfg)
+	return s.client, s.signed, nil
+}
+
+func (s *SNS) connect(cfg aws.Config) {
+	s.signed = cfg.Credentials != nil
+	if !s.signed {
+		cfg.Credentials = aws.AnonymousCredentials{}
+	}
 	patient := func(o *sns.Options) { o.Retryer = aws.NopRetryer{} } // whoever asks tries again
-	return &SNS{sns.NewFromConfig(cfg, append([]func(*sns.Options){patient}, change...)...), signed}
+	s.client = sns.NewFromConfig(cfg, append([]func(*sns.Options){patient}, s.change...)...)
+}
+
+// brief is an HTTP client that leaves no connection behind: there is something
+// to confirm once in a while.
+func brief() aws.HTTPClient {
+	return awshttp.NewBuildableClient().WithTimeout(attemptTimeout).WithTransportOptions(func(t *http.Transport) { t.DisableKeepAlives = true })
 }
 
 // Reasons for which a confirmation can never work.
@@ -97,11 +122,15 @@ var hopelessCodes = map[string]string{
 // Confirm implements [Confirmer]. What AWS says is not repeated but for its
 // code: its texts may quote what they were asked.
 func (s *SNS) Confirm(ctx context.Context, topicARN, token string) error {
+	client, signed, err := s.find(ctx)
+	if err != nil {
+		return err
+	}
 	in := &sns.ConfirmSubscriptionInput{TopicArn: &topicARN, Token: &token}
-	if s.signed {
+	if signed {
 		in.AuthenticateOnUnsubscribe = aws.String("true")
 	}
-	_, err := s.client.ConfirmSubscription(ctx, in, func(o *sns.Options) { o.Region = regionOf(topicARN) })
+	_, err = client.ConfirmSubscription(ctx, in, func(o *sns.Options) { o.Region = regionOf(topicARN) })
 	var said smithy.APIError
 	switch {
 	case err == nil:

@@ -23,7 +23,7 @@ type Tenants interface {
 	AddAccounts(ctx context.Context, list []tenants.NewAccount) ([]tenants.Added, error)
 	SealedTokens(ctx context.Context, provider tenants.Issuer, purpose, name string) ([]tenants.SealedToken, error)
 	Accounts(ctx context.Context) ([]tenants.Account, error)
-	Reseal(ctx context.Context, fn func(tenants.OwnedToken) ([]byte, error)) error
+	Reseal(ctx context.Context, fn func(tenants.OwnedToken) []byte) error
 	RemoveAccount(ctx context.Context, ref, tokenID string) error
 	MoveAccount(ctx context.Context, m tenants.AccountMove) (tenants.AccountMoved, error)
 	AddSender(ctx context.Context, s tenants.NewSender) (tenants.Placed, error)

@@ -2,6 +2,8 @@ package operate
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"waybill/internal/tenants"
 )
@@ -27,22 +29,28 @@ type Unopened struct {
 // no longer needed. It may be stopped anywhere and done again.
 func (o *Onboard) Reseal(ctx context.Context, dryRun bool) (Resealed, error) {
 	done := Resealed{DryRun: dryRun, Unopened: []Unopened{}}
-	err := o.Tenants.Reseal(ctx, func(t tenants.OwnedToken) ([]byte, error) {
-		done.Tokens++
+	current, again := map[string]bool{}, map[string]bool{} // by token: one may be asked about twice
+	unopened := map[string]Unopened{}
+	err := o.Tenants.Reseal(ctx, func(t tenants.OwnedToken) []byte {
 		value, err := o.Key.Open(t.Sealed, t.ID)
-		switch {
-		case err != nil:
-			done.Unopened = append(done.Unopened, Unopened{t.Provider, t.Account, t.ID})
-			return nil, nil
-		case o.Key.Sealed(t.Sealed):
-			done.Current++
-			return nil, nil
+		if err != nil {
+			unopened[t.ID] = Unopened{t.Provider, t.Account, t.ID}
+			return nil
 		}
-		done.Resealed++
+		if o.Key.Sealed(t.Sealed) {
+			current[t.ID] = true
+			return nil
+		}
+		again[t.ID] = true
 		if dryRun {
-			return nil, nil
+			return nil
 		}
-		return o.Key.Seal(value, t.ID), nil
+		return o.Key.Seal(value, t.ID)
 	})
+	for _, id := range slices.Sorted(maps.Keys(unopened)) {
+		done.Unopened = append(done.Unopened, unopened[id])
+	}
+	done.Current, done.Resealed = len(current), len(again)
+	done.Tokens = len(current) + len(again) + len(unopened)
 	return done, err
 }

@@ -94,26 +94,24 @@ func (f *finder) find(ctx context.Context) error {
 
 // rows finds the rows that the id stands for, whichever kind of id it is.
 func (f *finder) rows(ctx context.Context) ([]rowRef, error) {
-	id := f.query.ID
-	var refs []rowRef
 	if f.query.UUID != "" {
 		rows, err := f.RowsByID(ctx, dbq.RowsByIDParams{Orgs: f.orgs, ID: f.query.UUID})
-		refs = appendRefs(refs, rows)
+		refs := appendRefs(nil, rows)
 		if err != nil || len(refs) > 0 {
 			return refs, err
 		}
-	}
-	rows, err := f.RowsByProviderID(ctx, dbq.RowsByProviderIDParams{Orgs: f.orgs, Providers: providersOfRows, ProviderID: id}) // a contact's is a UUID
-	refs = appendRefs(refs, rows)
-	if err != nil || len(refs) > 0 {
-		return refs, err
-	}
-	if f.query.UUID != "" {
+		if refs, err = f.byProviderID(ctx); err != nil || len(refs) > 0 { // contacts have UUIDs
+			return refs, err
+		}
 		members, err := f.RowsByCampaign(ctx, dbq.RowsByCampaignParams{Orgs: f.orgs, CampaignID: f.query.UUID, Most: f.most()})
 		f.found.Many = len(members) > 0
 		return appendRefs(refs, members), err
 	}
-	if ref, err := f.rowOfEvent(ctx, id); err != nil || ref != nil {
+	refs, err := f.byProviderID(ctx)
+	if err != nil || len(refs) > 0 {
+		return refs, err
+	}
+	if ref, err := f.rowOfEvent(ctx, f.query.ID); err != nil || ref != nil {
 		return ref, err
 	}
 	if len(f.query.Addresses) == 0 {
@@ -125,6 +123,12 @@ func (f *finder) rows(ctx context.Context) ([]rowRef, error) {
 	about, err := f.RowsByAddress(ctx, dbq.RowsByAddressParams{Orgs: f.orgs, Addresses: f.query.Addresses, Most: f.most()})
 	f.found.Many = true
 	return appendRefs(refs, about), err
+}
+
+// byProviderID finds the row of a provider's id.
+func (f *finder) byProviderID(ctx context.Context) ([]rowRef, error) {
+	rows, err := f.RowsByProviderID(ctx, dbq.RowsByProviderIDParams{Orgs: f.orgs, Providers: providersOfRows, ProviderID: f.query.ID})
+	return appendRefs(nil, rows), err
 }
 
 // consents adds what was decided about an address.

@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"waybill/internal/events"
+	"waybill/internal/facts"
 	"waybill/internal/history"
 	"waybill/internal/postgres/dbq"
 )
@@ -24,14 +25,43 @@ func (s *Inspect) each(ctx context.Context, what, query string, args, targets []
 	})
 }
 
-// EachMessage calls fn with every message of the organisations, in no order.
-func (s *Inspect) EachMessage(ctx context.Context, orgs []events.OrgID, fn func(history.MessageRow)) error {
-	var m history.MessageRow
-	return s.each(ctx, "reading messages", `
-		SELECT org_id::text, id::text, direction, coalesce(campaign_id::text, ''), status, error_code, version
-		FROM sms_messages WHERE org_id = ANY($1::uuid[])`,
-		[]any{orgs}, []any{&m.Org, &m.Row, &m.Direction, &m.CampaignID, &m.Status, &m.ErrorCode, &m.Version},
-		func() { fn(m) })
+// EachRow calls fn with every message and call of the organisations, in no order.
+func (s *Inspect) EachRow(ctx context.Context, orgs []events.OrgID, fn func(history.Row)) error {
+	var r history.Row
+	var told facts.Known
+	return s.each(ctx, "reading rows", `
+		SELECT kind, org_id::text, id::text, direction, coalesce(campaign_id::text, ''), status, error_code, version, facts
+		FROM resources WHERE org_id = ANY($1::uuid[])`,
+		[]any{orgs}, []any{&r.Kind, &r.Org, &r.Row, &r.Direction, &r.CampaignID, &r.Status, &r.ErrorCode, &r.Version, &told},
+		func() {
+			row := r
+			row.Facts = make(map[string]history.Fact, len(told))
+			for name, m := range told {
+				row.Facts[name] = history.Fact{Count: m.Count, Value: m.Value}
+			}
+			told = nil // the next row's would be added to them
+			fn(row)
+		})
+}
+
+// EachRecipient calls fn with every recipient of the organisations' e-mails, in
+// no order.
+func (s *Inspect) EachRecipient(ctx context.Context, orgs []events.OrgID, fn func(history.RecipientRow)) error {
+	var r history.RecipientRow
+	return s.each(ctx, "reading recipients", `
+		SELECT org_id::text, email_id::text, id::text, address, status, error_code FROM email_recipients WHERE org_id = ANY($1::uuid[])`,
+		[]any{orgs}, []any{&r.Org, &r.Row, &r.ID, &r.Address, &r.Status, &r.ErrorCode}, func() { fn(r) })
+}
+
+// EachRecording calls fn with every recording of the organisations' calls, in no
+// order; without when it began.
+func (s *Inspect) EachRecording(ctx context.Context, orgs []events.OrgID, fn func(history.RecordingRow)) error {
+	var r history.RecordingRow
+	return s.each(ctx, "reading recordings", `
+		SELECT org_id::text, call_id::text, provider_id, status, error_code, duration_seconds, channels, source, track, location
+		FROM call_recordings WHERE org_id = ANY($1::uuid[])`,
+		[]any{orgs}, []any{&r.Org, &r.Row, &r.ProviderID, &r.Status, &r.ErrorCode, &r.Duration, &r.Channels, &r.Source, &r.Track, &r.Location},
+		func() { fn(r) })
 }
 
 // EachEvent calls fn with every event of the organisations' timelines, in no order.

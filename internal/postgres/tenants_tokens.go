@@ -15,25 +15,20 @@ import (
 const resealChunk = 200
 
 // Reseal gives fn every live token, in transactions of a chunk each, and writes
-// what fn returns for one; nil leaves it as it is. An error of fn undoes its
-// chunk and ends it.
-func (t *Tenants) Reseal(ctx context.Context, fn func(tenants.OwnedToken) ([]byte, error)) error {
+// what fn returns for one; nil leaves it as it is. A chunk that has to be tried
+// again is given again.
+func (t *Tenants) Reseal(ctx context.Context, fn func(tenants.OwnedToken) []byte) error {
 	after := uuid.Nil.String()
-	for n := resealChunk; n == resealChunk; {
-		err := t.db.asOperator(ctx, "sealing tokens anew", func(_ pgx.Tx, q *dbq.Queries) error {
-			rows, err := q.TokensBehind(ctx, dbq.TokensBehindParams{After: after, Most: resealChunk})
-			if err != nil {
+	for {
+		var rows []dbq.TokensBehindRow
+		err := t.db.asOperator(ctx, "sealing tokens anew", func(_ pgx.Tx, q *dbq.Queries) (err error) {
+			if rows, err = q.TokensBehind(ctx, dbq.TokensBehindParams{After: after, Most: resealChunk}); err != nil {
 				return err
 			}
-			n = len(rows)
 			for _, r := range rows {
-				after = r.ID
-				sealed, err := fn(tenants.OwnedToken{
+				sealed := fn(tenants.OwnedToken{
 					Provider: tenants.Issuer(r.Provider), Account: r.Account, ID: r.ID, KeyID: r.Name, Sealed: r.Sealed,
 				})
-				if err != nil {
-					return err
-				}
 				if sealed == nil {
 					continue
 				}
@@ -43,11 +38,11 @@ func (t *Tenants) Reseal(ctx context.Context, fn func(tenants.OwnedToken) ([]byt
 			}
 			return nil
 		})
-		if err != nil {
+		if err != nil || len(rows) < resealChunk {
 			return err
 		}
+		after = rows[len(rows)-1].ID
 	}
-	return nil
 }
 
 // A time that is not behind the one on record changes nothing, and none lies in

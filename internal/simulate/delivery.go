@@ -30,9 +30,7 @@ func (r *run) call(ctx context.Context, l *letter) {
 	r.tally.answered(status, err, time.Since(l.next))
 	switch {
 	case err != nil || status/100 == 5:
-		if !l.forged() {
-			l.told.unsure.Add(1)
-		}
+		l.unsure(1)
 		r.again(ctx, l)
 		return
 	case l.forged():
@@ -40,7 +38,7 @@ func (r *run) call(ctx context.Context, l *letter) {
 			r.tally.forgedTaken.Add(1)
 		}
 	case httpOK(status):
-		l.told.accepted.Add(1)
+		l.accepted()
 		r.tally.accept()
 	default:
 		r.tally.refused.Add(1)
@@ -54,49 +52,17 @@ func (r *run) mail(ctx context.Context, l *letter) {
 	defer cancel()
 	if err := r.Publisher.Publish(try, *l.record); err != nil {
 		if l.attempt == 0 {
-			l.told.unsure.Add(1)
+			l.unsure(1)
 		}
 		r.again(ctx, l)
 		return
 	}
 	if l.attempt > 0 {
-		l.told.unsure.Add(-1)
+		l.unsure(-1)
 	}
-	l.told.accepted.Add(1)
+	l.accepted()
 	r.tally.sends.Add(1)
 	r.settled()
-}
-
-// greetWithin is how long the newest account may stay unknown to ingest.
-const greetWithin = 30 * time.Second
-
-// greet waits until ingest knows every account: somebody writes to each
-// organisation until it is accepted.
-func (r *run) greet(ctx context.Context) error {
-	r.say("waiting until ingest knows %d accounts", len(r.Cast.Tenants))
-	p := &playwright{cast: &r.Cast, random: rand.New(rand.NewPCG(r.Seed, 2)), model: &r.model} //nolint:gosec // it plays, it hides nothing
-	deadline := time.Now().Add(greetWithin)
-	for i := range r.Cast.Tenants {
-		l := p.inbound(&r.Cast.Tenants[i], time.Now())[0]
-		for !l.told.must() {
-			status, err := r.client.Do(ctx, l.request)
-			switch {
-			case err == nil && httpOK(status):
-				l.told.accepted.Add(1)
-				continue
-			case err != nil || status/100 == 5:
-				l.told.unsure.Add(1)
-			}
-			if time.Now().After(deadline) {
-				return fmt.Errorf("the callbacks of a new account are not accepted: the last answer was %s; does ingest run at %s with this broker, a router beside it, and WAYBILL_PUBLIC_URL=%s?",
-					answer(status, err), r.URL, r.Cast.Tenants[i].PublicURL)
-			}
-			if err := sleep(ctx, 100*time.Millisecond); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 func answer(status int, err error) string {

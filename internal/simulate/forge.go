@@ -18,20 +18,37 @@ func (p *playwright) forgeries(genuine []*letter) []*letter {
 const (
 	twilioSignature = "X-Twilio-Signature"
 	stripeSignature = "Stripe-Signature"
+	snsType         = "X-Amz-Sns-Message-Type" // signs nothing, but tells a delivery of SNS
 )
 
 // forge changes a genuine request so that its signature is wrong, missing or
 // somebody else's.
 func (p *playwright) forge(genuine *Request) Request {
 	r := Request{Method: genuine.Method, Path: genuine.Path, Body: genuine.Body, Header: genuine.Header.Clone()}
-	if r.Header.Get(stripeSignature) != "" {
-		forged := Stripe{Secret: "whsec_of_nobody"}
-		at := time.Now()
-		if p.chance(0.5) {
-			forged, at = p.cast.Stripe, at.Add(-10*time.Minute) // stale
-		}
-		return forged.Sign(r.Body, at)
+	has := func(header string) bool { return r.Header.Get(header) != "" }
+	switch {
+	case has(stripeSignature):
+		return p.forgeStripe(r)
+	case has(snsType):
+		return p.forgeSNS(r)
+	case has(apiKey):
+		return p.forgeKey(r, apiKey)
+	case has(firehoseKey):
+		return p.forgeKey(r, firehoseKey)
 	}
+	return p.forgeTwilio(r)
+}
+
+func (p *playwright) forgeStripe(r Request) Request {
+	forged := Stripe{Secret: "whsec_of_nobody"}
+	at := time.Now()
+	if p.chance(0.5) {
+		forged, at = p.cast.Stripe, at.Add(-10*time.Minute) // stale
+	}
+	return forged.Sign(r.Body, at)
+}
+
+func (p *playwright) forgeTwilio(r Request) Request {
 	switch p.random.IntN(4) {
 	case 0:
 		r.Header.Del(twilioSignature)

@@ -11,8 +11,12 @@ import (
 // Ledger reads back what is on record, whole tables at a time. It may be called
 // again after it failed.
 type Ledger interface {
-	// EachMessage calls fn with every message of the organisations.
-	EachMessage(ctx context.Context, orgs []events.OrgID, fn func(history.MessageRow)) error
+	// EachRow calls fn with every message and call of the organisations.
+	EachRow(ctx context.Context, orgs []events.OrgID, fn func(history.Row)) error
+	// EachRecipient calls fn with every recipient of the organisations' e-mails.
+	EachRecipient(ctx context.Context, orgs []events.OrgID, fn func(history.RecipientRow)) error
+	// EachRecording calls fn with every recording of the organisations' calls.
+	EachRecording(ctx context.Context, orgs []events.OrgID, fn func(history.RecordingRow)) error
 	// EachEvent calls fn with every event of the organisations' timelines.
 	EachEvent(ctx context.Context, orgs []events.OrgID, fn func(history.TimelineEntry)) error
 	// EachRepeat calls fn with every event that was repeated since a time, and how often.

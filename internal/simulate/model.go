@@ -1,19 +1,55 @@
 package simulate
 
 import (
-	"slices"
 	"sync/atomic"
 
 	"waybill/internal/events"
 )
 
+// model is everything that was told.
+type model struct {
+	resources     []*resource
+	subscriptions []*subscription
+}
+
+// count returns how many resources of a kind there are.
+func (m *model) count(kind *rules) (n int) {
+	for _, r := range m.resources {
+		if r.rules == kind {
+			n++
+		}
+	}
+	return n
+}
+
 // told is one event that a provider or a sender tells of, however often.
 type told struct {
 	id       events.EventID
-	status   string
-	code     string
 	accepted atomic.Int64 // times it was acknowledged, each under a receipt of its own
 	unsure   atomic.Int64 // times it was not, and may have been taken all the same
+	says
+}
+
+// says is what one event tells of its resource.
+type says struct {
+	state
+
+	whom       []string // of an e-mail: the recipients that the status holds for; none = the e-mail
+	facts      []fact
+	agent      bool // of a contact: an agent is known to have connected
+	recordings []recording
+}
+
+// state is a status with its error code.
+type state struct{ status, code string }
+
+// fact is what is told beside the status; without a value it is counted.
+type fact struct{ name, value string }
+
+// recording is what is told of a recording of a call.
+type recording struct {
+	id, status, location string
+	seconds              int64
 }
 
 // must tells whether the event has to be on record, may whether it can be.
@@ -26,10 +62,13 @@ func (t *told) repeats() (least, most int64) {
 	return max(n-1, 0), max(n+t.unsure.Load()-1, 0)
 }
 
-// message is one message of the model and all that was told about it.
-type message struct {
+// resource is one message, call or contact of the model, and all that was told
+// about it.
+type resource struct {
 	tenant    *Tenant
-	sid       string // "" if no provider ever took it
+	rules     *rules
+	provider  events.Provider
+	sid       string // the provider's id; "" if no provider ever took it
 	id        string // the sender's own; "" if it has none
 	campaign  string // "" if it belongs to none
 	direction events.Direction
@@ -37,49 +76,31 @@ type message struct {
 	strangers []*told // well signed by another organisation: to be quarantined
 }
 
-// row returns the id of the message's row, as DESIGN.md says.
-func (m *message) row() events.RowID {
-	if m.id != "" {
-		return events.RowID(m.id)
+// row returns the id of the resource's row, as DESIGN.md says.
+func (r *resource) row() events.RowID {
+	if r.id != "" {
+		return events.RowID(r.id)
 	}
-	return events.DeriveRowID(m.tenant.Org, events.Twilio, m.sid)
+	return events.DeriveRowID(r.tenant.Org, r.provider, r.sid)
 }
 
-// order lists the statuses from the worst to the best: the simulator's own
-// account of what DESIGN.md promises, which it does not share with Waybill.
-var order = []string{
-	"intended", "accepted", "scheduled", "queued", "sending", "sent", "partially_delivered",
-	"canceled", "failed", "undelivered", "delivered", "read",
-	"receiving", "received",
-}
-
-// unspecific is the code by which Twilio says that it does not know why.
-const unspecific = "30008"
-
-// settle returns what a message's row must say after some of its events, in
-// whatever order they came: the best status, and with it the lowest code, a
-// specific one before one that says nothing.
-func settle(applied []*told) (status, code string) {
-	best := -1
-	for _, t := range applied {
-		switch rank := slices.Index(order, t.status); {
-		case rank > best:
-			best, code = rank, t.code
-		case rank == best && preferred(t.code, code):
-			code = t.code
+// tell takes note of an event; one that was told already is the same.
+func (r *resource) tell(id events.EventID, s says) *told {
+	for _, t := range r.events {
+		if t.id == id {
+			return t
 		}
 	}
-	return order[best], code
+	t := &told{id: id, says: s}
+	r.events = append(r.events, t)
+	return t
 }
 
-func preferred(code, than string) bool {
-	if code == "" || than == "" {
-		return code != ""
-	}
-	if (code == unspecific) != (than == unspecific) {
-		return than == unspecific
-	}
-	return code < than // all that the simulator plays have five digits
+// strange takes note of an event that somebody else signed.
+func (r *resource) strange(id events.EventID, s says) *told {
+	t := &told{id: id, says: s}
+	r.strangers = append(r.strangers, t)
+	return t
 }
 
 // subscription is one Stripe subscription of the model.

@@ -19,7 +19,10 @@ type Report struct {
 	GaveUp        int64            `json:"gave_up"` // letters that were never acknowledged
 	Latency       Latency          `json:"latency"`
 	Sends         int64            `json:"send_records"`
-	Messages      int              `json:"messages"`
+	Messages      int              `json:"messages"` // SMS and WhatsApp
+	Emails        int              `json:"emails"`
+	Calls         int              `json:"calls"`
+	Contacts      int              `json:"contacts"`
 	Subscriptions int              `json:"subscriptions"`
 	CPUSeconds    float64          `json:"cpu_seconds"`   // this program's own
 	SettledAfter  float64          `json:"settled_after"` // seconds from the last acknowledgement until lag 0 and nothing parked
@@ -47,7 +50,8 @@ func (r *run) report(took time.Duration) Report {
 		Run: r.Cast.Run, Seed: r.Seed, Orgs: len(r.Cast.Tenants), Seconds: seconds,
 		Accepted: t.accepted, Rate: float64(t.accepted) / seconds, Answers: maps.Clone(t.statuses),
 		Retries: t.retries.Load(), GaveUp: t.gaveUp.Load(), Latency: latency(t.all), Sends: t.sends.Load(),
-		Messages: len(r.model.messages), Subscriptions: len(r.model.subscriptions), CPUSeconds: cpu().Seconds(),
+		Messages: r.model.count(messageRules), Emails: r.model.count(emailRules), Calls: r.model.count(callRules),
+		Contacts: r.model.count(contactRules), Subscriptions: len(r.model.subscriptions), CPUSeconds: cpu().Seconds(),
 		Checks: []Check{}, Examples: []string{},
 	}
 }

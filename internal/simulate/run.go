@@ -3,7 +3,6 @@ package simulate
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 type Options struct {
 	URL         string // of ingest
 	Cast        Cast   // known to Waybill by now
+	Mix         Mix    // valid, and playable by the cast
 	Weather     Weather
 	Rate        int           // requests a second
 	Duration    time.Duration // of the load; what is under way then is played to its end
@@ -118,10 +118,7 @@ func each(letters <-chan *letter, fn func(*letter)) {
 
 // direct is the only goroutine that makes up stories and reads the agenda.
 func (r *run) direct(ctx context.Context, calls, mails chan<- *letter) {
-	p := &playwright{
-		cast: &r.Cast, weather: r.Weather, random: rand.New(rand.NewPCG(r.Seed, 1)), //nolint:gosec // it plays, it hides nothing
-		number: uint64(len(r.Cast.Tenants)), model: &r.model,
-	}
+	p := r.playwright(1, greetings)
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	told := r.began

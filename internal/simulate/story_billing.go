@@ -44,13 +44,10 @@ func (p *playwright) billing(at time.Time) []*letter {
 		if err != nil {
 			continue // cannot be: texts always encode
 		}
-		t := &told{id: events.NewEventID(events.Stripe, "test", events.KindStripe, e.EventID), status: now.status}
+		t := &told{id: events.NewEventID(events.Stripe, "test", events.KindStripe, e.EventID), says: says{state: state{status: now.status}}}
 		s.events = append(s.events, t)
-		letters = append(letters, &letter{told: t, request: &r, due: at})
+		letters = append(letters, callback(r, t, at))
 		previous = now.status
 	}
-	if p.chance(p.weather.Reorder) {
-		p.random.Shuffle(len(letters), func(i, j int) { letters[i].due, letters[j].due = letters[j].due, letters[i].due })
-	}
-	return letters
+	return p.reordered(letters)
 }

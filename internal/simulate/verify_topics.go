@@ -3,7 +3,6 @@ package simulate
 import (
 	"context"
 	"maps"
-	"slices"
 	"time"
 
 	"waybill/internal/events"
@@ -16,24 +15,15 @@ type numbers struct{ current, reached map[string]int64 }
 // campaigns returns the numbers that the model comes to.
 func (v *verdict) campaigns() map[string]numbers {
 	all := map[string]numbers{}
-	for i := range v.Cast.Tenants {
-		for _, id := range v.Cast.Tenants[i].Campaigns {
-			all[id] = numbers{map[string]int64{}, map[string]int64{}}
-		}
+	for id := range v.Cast.Campaigns() {
+		all[id] = numbers{map[string]int64{}, map[string]int64{}}
 	}
-	for _, m := range v.model.messages {
-		applied := v.applied(m)
-		if m.campaign == "" || len(applied) == 0 {
-			continue
-		}
-		status, _ := settle(applied)
-		all[m.campaign].current[status]++
-		reached := map[string]bool{}
-		for _, t := range applied {
-			reached[t.status] = true
-		}
-		for status := range reached {
-			all[m.campaign].reached[status]++
+	for key, due := range v.due {
+		if n, ok := all[v.told[key].campaign]; ok {
+			n.current[due.status]++
+			for status := range due.reached {
+				n.reached[status]++
+			}
 		}
 	}
 	return all
@@ -44,98 +34,26 @@ func (v *verdict) campaigns() map[string]numbers {
 func (v *verdict) counters(ctx context.Context) error {
 	c := v.report.check("campaign counters")
 	want := v.campaigns()
-	for i := range v.Cast.Tenants {
-		t := &v.Cast.Tenants[i]
-		for _, id := range t.Campaigns {
-			found, err := v.Ledger.CampaignsByID(ctx, id, t.Org)
-			if err != nil {
-				return err
-			}
-			have := history.Campaign{Counters: map[string]int64{}, Reached: map[string]int64{}, Recounted: map[string]int64{}}
-			if len(found) == 1 {
-				have = found[0]
-			}
-			c.compared(1)
-			switch {
-			case !maps.Equal(have.Counters, want[id].current):
-				c.differs(1, "campaign %s has %v, not %v", id, have.Counters, want[id].current)
-			case !maps.Equal(have.Recounted, want[id].current):
-				c.differs(1, "the rows of campaign %s are %v, not %v", id, have.Recounted, want[id].current)
-			case !maps.Equal(have.Reached, want[id].reached):
-				c.differs(1, "campaign %s ever reached %v, not %v", id, have.Reached, want[id].reached)
-			}
+	for id, org := range v.Cast.Campaigns() {
+		found, err := v.Ledger.CampaignsByID(ctx, id, org)
+		if err != nil {
+			return err
 		}
-	}
-	return nil
-}
-
-// story is what a consumer of the status topic knows of a message.
-type tale struct {
-	version int64
-	status  string
-	code    string
-	fell    bool // a later version had a lower status
-	skipped bool // a version came before the one below it
-}
-
-// statusEvents: a consumer that drops versions not above its last sees every
-// version of every message, each better than the last, and ends where the row is.
-func (v *verdict) statusEvents(ctx context.Context) error {
-	c := v.report.check("status events")
-	tales := map[rowKey]*tale{}
-	strangers := int64(0)
-	err := v.Log.Scan(ctx, events.TopicStatusMessages, func(records []events.Record) error {
-		for i := range records {
-			s, err := events.DecodeStatus(&records[i])
-			if err != nil {
-				return err
-			}
-			if v.orgs[s.Org] == nil {
-				continue // another run's
-			}
-			key := rowKey{s.Org, s.ID}
-			if v.told[key] == nil {
-				strangers++
-				continue
-			}
-			if tales[key] == nil {
-				tales[key] = &tale{}
-			}
-			tales[key].hear(&s)
+		have := history.Campaign{Counters: map[string]int64{}, Reached: map[string]int64{}, Recounted: map[string]int64{}}
+		if len(found) == 1 {
+			have = found[0]
 		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	c.differs(strangers, "%d are of messages that nobody sent", strangers)
-	for key := range v.found {
-		t := tales[key]
-		if t == nil {
-			t = &tale{}
-		}
-		have := v.found[key]
-		c.compared(have.Version)
+		c.compared(1)
 		switch {
-		case t.skipped || t.version != have.Version:
-			c.differs(1, "row %s has version %d, the topic ends at %d", key.row, have.Version, t.version)
-		case t.fell:
-			c.differs(1, "row %s fell back on the topic", key.row)
-		case t.status != have.Status || t.code != have.ErrorCode:
-			c.differs(1, "row %s is %s %s, the topic says %s %s", key.row, have.Status, have.ErrorCode, t.status, t.code)
+		case !maps.Equal(have.Counters, want[id].current):
+			c.differs(1, "campaign %s has %v, not %v", id, have.Counters, want[id].current)
+		case !maps.Equal(have.Recounted, want[id].current):
+			c.differs(1, "the rows of campaign %s are %v, not %v", id, have.Recounted, want[id].current)
+		case !maps.Equal(have.Reached, want[id].reached):
+			c.differs(1, "campaign %s ever reached %v, not %v", id, have.Reached, want[id].reached)
 		}
 	}
 	return nil
-}
-
-// hear takes the next event of a message as a consumer does.
-func (t *tale) hear(s *events.Status) {
-	if s.Version <= t.version {
-		return // a repeat
-	}
-	t.skipped = t.skipped || s.Version != t.version+1
-	t.fell = t.fell || slices.Index(order, s.Status) < slices.Index(order, t.status)
-	t.version, t.status, t.code = s.Version, s.Status, s.ErrorCode
 }
 
 // snapshots: the newest snapshot of every campaign is what the model says. They

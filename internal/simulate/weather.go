@@ -7,11 +7,11 @@ import (
 
 // Weather is how badly a run goes. Shares lie between 0 and 1.
 type Weather struct {
-	Early       float64 // share of messages whose callbacks come before their send record
+	Early       float64 // share of what is sent whose callbacks come before its send record
 	Duplicate   float64 // share of callbacks and send records that come again
-	Reorder     float64 // share of messages whose callbacks come in any order
+	Reorder     float64 // share of messages, calls and contacts whose callbacks come in any order
 	Forge       float64 // forged requests for each genuine one
-	CrossTenant float64 // share of messages that another organisation signs a callback for
+	CrossTenant float64 // share of messages, calls and contacts that another organisation signs a callback for
 	Burst       float64 // one second of every ten has so many times the rate; 0 and 1 = never
 }
 

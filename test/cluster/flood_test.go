@@ -118,12 +118,12 @@ func (c *cluster) tally(k *cast, size deluge, taken int) {
 	defer db.Close()
 	inspect := postgres.NewInspect(db)
 	rows := map[string]int{}
-	require.NoError(c.t, inspect.EachMessage(c.t.Context(), []events.OrgID{k.flooding}, func(m history.MessageRow) { rows[m.Status]++ }))
+	require.NoError(c.t, inspect.EachRow(c.t.Context(), []events.OrgID{k.flooding}, func(m history.Row) { rows[m.Status]++ }))
 	require.Equal(c.t, map[string]int{statuses[len(statuses)-1]: size.messages}, rows)
 	orgs := append(append([]events.OrgID{k.flooding}, k.sharing...), k.apart...)
 	told, sends := 0, 0
 	require.NoError(c.t, inspect.EachEvent(c.t.Context(), orgs, func(history.TimelineEntry) { told++ }))
-	require.NoError(c.t, inspect.EachMessage(c.t.Context(), orgs, func(history.MessageRow) { sends++ }))
+	require.NoError(c.t, inspect.EachRow(c.t.Context(), orgs, func(history.Row) { sends++ }))
 	require.Equal(c.t, sends+size.messages*len(statuses)+taken, told, "events in the timelines")
 }
 

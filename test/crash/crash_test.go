@@ -48,13 +48,16 @@ func TestCrash(t *testing.T) {
 		t.Logf("kill %d: ready again after %s", i+1, p.start().Round(time.Millisecond))
 	}
 	r := testkit.Result[simulate.Report](playing, 5*time.Minute)
-	t.Logf("%d kills: %d messages, %d callbacks acknowledged in %.0f s (%.0f a second), %d attempts failed and were repeated",
-		kills, r.Messages, r.Accepted, r.Seconds, r.Rate, r.Retries)
+	t.Logf("%d kills: %d messages, %d e-mails, %d calls, %d contacts, %d callbacks acknowledged in %.0f s (%.0f a second), %d attempts failed and were repeated",
+		kills, r.Messages, r.Emails, r.Calls, r.Contacts, r.Accepted, r.Seconds, r.Rate, r.Retries)
 	b := testkit.Result[operate.Balance](p.run("audit", "--json", "--wait", "60s"), 2*time.Minute)
 	t.Logf("audit: %d receipts = final %v + held %v + duplicates %d", b.Receipts, b.Final, b.Held, b.Duplicates)
 	t.Logf("checks %v: difference %d", r.Checks, r.Difference)
 	require.Zero(t, r.Difference, r.Examples)
 	require.Positive(t, r.Retries, "no kill was ever noticed")
+	for provider, played := range map[string]int{"twilio": r.Messages, "ses": r.Emails, "connect": r.Contacts, "stripe": r.Subscriptions} {
+		require.Positive(t, played, provider)
+	}
 	require.True(t, b.Balanced, "%+v", b)
 	require.Zero(t, b.InFlight)
 	require.Zero(t, p.Stop(), "SIGTERM ends it with status 0")
@@ -99,5 +102,5 @@ func (p *program) run(verb ...string) *testkit.Process {
 }
 
 func (p *program) simulate(flags ...string) *testkit.Process {
-	return p.run(append([]string{"simulate", "--json", "--url", p.ready.HTTPURL}, flags...)...)
+	return p.run(append([]string{"simulate", "--json", "--url", p.ready.HTTPURL, "--sns-cert-dir", filepath.Join(p.dir, "sns")}, flags...)...)
 }

@@ -31,6 +31,7 @@ type house struct {
 	brokers string
 	key     string
 	listen  string // ingest's public listener
+	certs   string // folder of the certificate by which SNS is played
 }
 
 // open starts ingest; the other services are started by the test.
@@ -43,6 +44,9 @@ func open(t *testing.T) *house {
 	h.kafka, err = kafkabus.New(kafkabus.Config{Brokers: []string{h.brokers}}, slog.New(slog.DiscardHandler), nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, h.kafka.Close(context.Background())) })
+	h.certs = t.TempDir()
+	_, err = simulate.KeepCertificate(h.certs)
+	require.NoError(t, err)
 	h.start("ingest", "")
 	return h
 }
@@ -50,7 +54,7 @@ func open(t *testing.T) *house {
 func (h *house) environment(role string) []string {
 	return []string{
 		"WAYBILL_KAFKA_BROKERS=" + h.brokers, "WAYBILL_DATABASE_URL=" + h.db.URL(role), "WAYBILL_DATABASE_MAX_CONNS=4",
-		"WAYBILL_SECRET_KEY=" + h.key, "WAYBILL_LOG_LEVEL=INFO",
+		"WAYBILL_SECRET_KEY=" + h.key, "WAYBILL_SNS_CERT_DIR=" + h.certs, "WAYBILL_LOG_LEVEL=INFO",
 	}
 }
 
@@ -86,7 +90,7 @@ func (h *house) play() *testkit.Process {
 func (h *house) told(p *testkit.Process) {
 	h.t.Helper()
 	r := testkit.Result[simulate.Report](p, 3*time.Minute)
-	h.t.Logf("%d callbacks about %d messages, all applied %.1f s after the last; checks %v", r.Accepted, r.Messages, r.SettledAfter, r.Checks)
+	h.t.Logf("%d callbacks about %d messages, %d e-mails, %d calls, %d contacts, all applied %.1f s after the last; checks %v", r.Accepted, r.Messages, r.Emails, r.Calls, r.Contacts, r.SettledAfter, r.Checks)
 	require.Zero(h.t, r.Difference, r.Examples)
 }
 

@@ -58,9 +58,9 @@ var deaths = []struct {
 	{
 		service: "router", point: failpoint.RouterBeforePublish, times: "@20",
 		left: func(h *house) {
-			standing := h.receipts(events.TopicMessages, events.TopicBilling)
-			for _, held := range h.column("SELECT receipt_id::text FROM held_events") {
-				standing[held]++
+			standing := h.receipts(events.TopicMessages, events.TopicCalls, events.TopicBilling)
+			for _, stands := range h.column("SELECT receipt_id::text FROM held_events UNION ALL SELECT receipt_id::text FROM event_ids") {
+				standing[stands]++
 			}
 			nowhere := 0
 			for receipt := range h.receipts(events.RouterTopics...) {

@@ -106,7 +106,7 @@ func instanceOf(topic provider.Signer) string {
 // keyOf returns what a body is kept under: its contact, or where that cannot be
 // read its instance.
 func keyOf(instance string, kind events.Kind, body []byte) string {
-	if contact := KeyOf(kind, body); contact != "" {
+	if contact := KeyOf(kind, body); contact != "" && kind != events.KindTopic { // a topic's own words name no contact
 		return contact
 	}
 	return instance + "/" + string(kind)
