@@ -304,19 +304,20 @@ func TestAWSsOwnConfigurationIsUsed(t *testing.T) {
 	require.NotEmpty(t, (<-s.calls).signed)
 }
 
-// Where AWS tells who a machine is, it is asked for credentials once; no
-// connection to it, or to SNS, stays open behind a call.
+// Where AWS tells who a machine is, it is asked once, and not before there is
+// something to confirm; no connection to it, or to SNS, stays open behind a call.
 func TestNoConnectionToAWSStaysOpen(t *testing.T) {
-	var asked, kept atomic.Int32
+	var lookups, calls, kept atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked.Add(1)
 		if !r.Close {
 			kept.Add(1)
 		}
 		if r.Method == http.MethodPost {
+			calls.Add(1)
 			_, _ = w.Write([]byte(accepted))
 			return
 		}
+		lookups.Add(1)
 		w.WriteHeader(http.StatusForbidden) // this machine has no role
 	}))
 	t.Cleanup(server.Close)
@@ -325,7 +326,12 @@ func TestNoConnectionToAWSStaysOpen(t *testing.T) {
 	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", t.TempDir()+"/none")
 	t.Setenv("AWS_ENDPOINT_URL_SNS", server.URL)
 	confirmer := control.NewSNS(slog.New(slog.DiscardHandler))
-	require.Zero(t, asked.Load(), "AWS is asked though there is nothing to confirm")
+	require.Zero(t, lookups.Load())
 	require.NoError(t, confirmer.Confirm(t.Context(), topicARN, token))
+	first := lookups.Load()
+	require.Positive(t, first, "nobody asked for credentials")
+	require.NoError(t, confirmer.Confirm(t.Context(), topicARN, token))
+	require.Equal(t, first, lookups.Load(), "asked again")
+	require.EqualValues(t, 2, calls.Load())
 	require.Zero(t, kept.Load())
 }

@@ -103,7 +103,7 @@ func (a *amazon) contactRow(id string) (row string) {
 func (a *amazon) playsAnyOrderOfAContact() {
 	t := a.t
 	c, p := a.contactCentre()
-	const many = 12
+	const many = 8
 	ids, scripts := make([]string, many), make([][]simulate.Request, many)
 	for n := range many {
 		ids[n] = uuid.NewString()

@@ -19,7 +19,7 @@ import (
 // nothing from the others.
 func (a *amazon) playsAnyOrderOfAnEmail() {
 	t := a.t
-	const many, few = 16, 8
+	const many, few = 12, 4
 	p, campaign := a.emails(a.a.org), uuid.NewString()
 	var mails []mail
 	var scripts [][]func()
