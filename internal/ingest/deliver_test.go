@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"waybill/internal/events"
+	"waybill/internal/seal"
+	"waybill/internal/tenants"
 )
 
 // delivered reads what a delivery was kept as.
@@ -139,24 +141,39 @@ func (c *client) end(t *testing.T, r request) answer {
 	return c.answer(t)
 }
 
-// Row 39: two deliveries are read at a time. Who has no key takes nobody's place.
+// Row 39: two deliveries are read at a time, of two instances. Who has no key
+// takes nobody's place, and who has one takes one.
 func thirdDelivery(t *testing.T) {
 	t.Parallel()
-	h := open(t, nil)
-	r := firehosePost(firehoseBody(contactCTR))
+	const secondKey, thirdKey = "the-access-key-of-a-second", "the-access-key-of-a-third"
+	h := open(t, func(s *setup) {
+		key, err := seal.ParseKey(string(s.config.SecretKey))
+		require.NoError(t, err)
+		for _, k := range []string{secondKey, thirdKey} {
+			s.signers = append(s.signers, connectRecord(t, instanceARN+k, sealed(key, "token-"+k, tenants.AlgorithmFirehose, k)))
+		}
+	})
+	body := firehoseBody(contactCTR)
+	r, ofSecond, ofThird := firehosePost(body), firehosePostWith(secondKey, body), firehosePostWith(thirdKey, body)
+	busy := func(r request) {
+		t.Helper()
+		a := send(t, h.addr, r.bytes())
+		require.Equal(t, 503, a.status)
+		require.Equal(t, "1", a.header.Get("Retry-After"))
+		firehoseReply(t, a, "Service Unavailable")
+	}
 	first := h.begin(t, r, 1)
-	stranger := r.without("X-Amz-Firehose-Access-Key").with("X-Amz-Firehose-Access-Key", "a guess")
-	require.Equal(t, 401, send(t, h.addr, stranger.bytes()).status)
-	second := h.begin(t, r, 2)
-	a := send(t, h.addr, r.bytes())
-	require.Equal(t, 503, a.status)
-	require.Equal(t, "1", a.header.Get("Retry-After"))
-	firehoseReply(t, a, "Service Unavailable")
-	require.Equal(t, map[string]float64{"connect/bad_key": 1, "connect/busy": 1}, h.counters(t, refused))
+	require.Equal(t, 401, send(t, h.addr, firehosePostWith("a guess", body).bytes()).status)
+	busy(r) // a second one of the same
+	second := h.begin(t, ofSecond, 2)
+	busy(ofThird)
+	require.Equal(t, map[string]float64{"connect/bad_key": 1, "connect/busy": 2}, h.counters(t, refused))
 	h.good(t)
 	require.Equal(t, 200, first.end(t, r).status)
-	require.Equal(t, 200, second.end(t, r).status)
-	require.Equal(t, 200, send(t, h.addr, r.bytes()).status)
+	require.Equal(t, 200, second.end(t, ofSecond).status)
+	for _, again := range []request{r, ofSecond, ofThird} {
+		require.Equal(t, 200, send(t, h.addr, again.bytes()).status)
+	}
 }
 
 // The memory that a delivery takes is reserved before it is read.

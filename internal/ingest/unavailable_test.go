@@ -223,20 +223,15 @@ func unusableKeyOfAnotherInstance(t *testing.T) {
 	h := open(t, func(s *setup) {
 		key, err := seal.ParseKey(string(s.config.SecretKey))
 		require.NoError(t, err)
-		c := events.ConfigSigner{Provider: "connect", Name: instanceARN + "-of-another", Tokens: []events.ConfigToken{
-			sealed(key, "token-empty", tenants.AlgorithmAPIKey, ""),
-		}}
-		r, err := events.ConfigRecord(c.Key(), c, time.Now())
-		require.NoError(t, err)
+		another := connectRecord(t, instanceARN+"-of-another", sealed(key, "token-empty", tenants.AlgorithmAPIKey, ""))
 		bond := sealed(key, "token-lost", tenants.AlgorithmInstance, instanceARN)
 		bond.Sealed = []byte("sealed with a lost key")
 		lost := topicRecord(t, key, "connect", connectTopic+"-lost")
 		lost.Value = []byte("not JSON")
-		s.signers = append(s.signers, r, topicRecord(t, key, "connect", connectTopic+"-unbound", bond), lost)
+		s.signers = append(s.signers, another, topicRecord(t, key, "connect", connectTopic+"-unbound", bond), lost)
 	})
 	require.Equal(t, map[string]float64{"": 4}, h.counters(t, "waybill_ingest_signers_unusable"))
-	stranger := firehosePost(firehoseBody(contactCTR)).without("X-Amz-Firehose-Access-Key").with("X-Amz-Firehose-Access-Key", "a guess")
-	require.Equal(t, 401, send(t, h.addr, stranger.bytes()).status)
+	require.Equal(t, 401, send(t, h.addr, firehosePostWith("a guess", firehoseBody(contactCTR)).bytes()).status)
 	refused503(t, send(t, h.addr, destinationPost(contactEvent).without("X-Waybill-Api-Key").with("X-Waybill-Api-Key", "a guess").bytes()))
 	require.Equal(t, map[string]float64{"connect/bad_key": 1, "connect/empty_key": 1}, h.counters(t, refused))
 	h.nothingKept(t)
