@@ -22,7 +22,7 @@ const (
 	deliveryRead     = 120 * time.Second
 	deliveryTime     = 150 * time.Second // all in all
 	chunkRecords     = 500               // of one publish
-	chunkBytes       = 1 << 20
+	chunkBytes       = 1 << 20           // of whole records
 )
 
 // deliveries bounds how many are served at once. A signer has one place at most,
@@ -117,8 +117,9 @@ type chunk struct {
 // body is copied: it may be a small part of something large.
 func (c *chunk) add(ctx context.Context, raw events.Raw) error {
 	raw.Body = bytes.Clone(raw.Body)
-	c.records = append(c.records, raw.Record())
-	c.size += len(raw.Body)
+	record := raw.Record()
+	c.records = append(c.records, record)
+	c.size += record.Size()
 	if len(c.records) < chunkRecords && c.size < chunkBytes {
 		return nil
 	}

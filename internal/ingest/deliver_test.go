@@ -99,6 +99,40 @@ func TestADeliveryIsPublishedInChunks(t *testing.T) {
 	require.Len(t, h.delivered(t), 1200)
 }
 
+// What a record has beside its body counts: 500 bodies alone would be one chunk.
+func TestAChunkIsMeasuredByWholeRecords(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	var publishes atomic.Int32
+	h.broker.failWith(func(context.Context) error { publishes.Add(1); return nil })
+	const head, tail = `{"ContactId":"` + contactID + `","x":"`, `"}`
+	half := strings.Repeat(head+strings.Repeat("x", 2000-len(head)-len(tail))+tail, 250)
+	require.Equal(t, 200, send(t, h.addr, firehosePost(firehoseBody(half, half)).bytes()).status)
+	require.EqualValues(t, 2, publishes.Load())
+	require.Len(t, h.delivered(t), 500)
+}
+
+// What is kept beside a body is bounded; a content type that is longer than any
+// tells nothing that is needed.
+func TestALongContentTypeIsNotKept(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	long := "; x=" + strings.Repeat("x", 256)
+	for _, r := range []request{snsPost(t, emailPath, notice(t, sesTopic, emailEvent)), destinationPost(contactEvent), firehosePost(firehoseBody(contactCTR))} {
+		r = r.without("Content-Type").with("Content-Type", jsonType+long)
+		require.Equal(t, 200, send(t, h.addr, r.bytes()).status)
+	}
+	require.Len(t, h.broker.on(events.TopicRawSES), 1)
+	require.Len(t, h.broker.on(events.TopicRawConnect), 2)
+	for _, topic := range []string{events.TopicRawSES, events.TopicRawConnect} {
+		for _, record := range h.broker.on(topic) {
+			raw, err := events.DecodeRaw(&record)
+			require.NoError(t, err)
+			require.Empty(t, raw.HTTPHeader("content-type"))
+		}
+	}
+}
+
 // Row 39: what is durable by then comes again, and is known by its event ids.
 func brokerRefusesPartOfADelivery(t *testing.T) {
 	t.Parallel()

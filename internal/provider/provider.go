@@ -61,6 +61,15 @@ type Signers interface {
 	Signers(p events.Provider) ([]Signer, Knowledge)
 }
 
+// Registered returns a look-up by name of whether somebody is a provider's
+// signer, and of whether that is certain.
+func Registered(s Signers, p events.Provider) func(name string) (registered, certain bool) {
+	return func(name string) (registered, certain bool) {
+		_, k := s.Signer(p, name)
+		return k == Known, k != Unsure
+	}
+}
+
 // Verified is what a genuine request is kept under.
 type Verified struct {
 	Signer  string          // whose signature it was
