@@ -235,6 +235,24 @@ func TestADeliveryOutlivesTheTimeOfOthers(t *testing.T) {
 	h.good(t)
 }
 
+// The time of the longest delivery can be told from the figures.
+func TestTheLongestDeliveryHasABucket(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	require.Equal(t, 200, send(t, h.addr, firehosePost(firehoseBody(contactCTR)).bytes()).status)
+	families, err := h.reg.Gather()
+	require.NoError(t, err)
+	last := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if buckets := m.GetHistogram().GetBucket(); len(buckets) > 0 {
+				last[f.GetName()] = buckets[len(buckets)-1].GetUpperBound()
+			}
+		}
+	}
+	require.Equal(t, map[string]float64{"waybill_ingest_request_seconds": 150, "waybill_ingest_publish_seconds": 15}, last)
+}
+
 // A caller that goes away leaves nothing behind.
 func TestADeliveryThatBreaksOff(t *testing.T) {
 	t.Parallel()
