@@ -21,6 +21,7 @@ import (
 	"waybill/internal/bus/kafkabus"
 	"waybill/internal/control"
 	"waybill/internal/events"
+	"waybill/internal/fault"
 	"waybill/internal/testkit"
 )
 
@@ -304,8 +305,105 @@ func TestAWSsOwnConfigurationIsUsed(t *testing.T) {
 	require.NotEmpty(t, (<-s.calls).signed)
 }
 
-// Where AWS tells who a machine is, it is asked once, and not before there is
-// something to confirm; no connection to it, or to SNS, stays open behind a call.
+// role is the address at which AWS gives a machine its credentials, and SNS. It
+// answers with a status until that is 200.
+type role struct {
+	*httptest.Server
+	status  atomic.Int32
+	lookups atomic.Int32
+	calls   chan call
+}
+
+const roleCredentials = `{"Code":"Success","Type":"AWS-HMAC","AccessKeyId":"AKIDEXAMPLE","SecretAccessKey":"wJalrXUtnFEMI","Token":"t",` +
+	`"Expiration":"2999-01-01T00:00:00Z"}`
+
+func serveRole(t *testing.T, status int) *role {
+	t.Helper()
+	r := &role{calls: make(chan call, 10)}
+	r.status.Store(int32(status))
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.Method == http.MethodPost {
+			r.calls <- call{signed: q.Header.Get("Authorization")}
+			_, _ = w.Write([]byte(accepted))
+			return
+		}
+		r.lookups.Add(1)
+		switch now := int(r.status.Load()); {
+		case now != http.StatusOK:
+			w.WriteHeader(now)
+		case q.Method == http.MethodPut: // no token is needed
+			w.WriteHeader(http.StatusForbidden)
+		case strings.HasSuffix(q.URL.Path, "/security-credentials/"):
+			_, _ = w.Write([]byte("waybill"))
+		default:
+			_, _ = w.Write([]byte(roleCredentials))
+		}
+	}))
+	t.Cleanup(r.Close)
+	t.Setenv("AWS_CONFIG_FILE", t.TempDir()+"/none")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", t.TempDir()+"/none")
+	t.Setenv("AWS_ENDPOINT_URL_SNS", r.URL)
+	return r
+}
+
+// Regression: credentials that could not be had at the first confirmation were
+// never looked for again, and whoever knew a subscription could end it.
+func TestCredentialsThatFailForAMomentAreWaitedFor(t *testing.T) {
+	for name, set := range map[string]func(url string){
+		"container": func(url string) { t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url+"/role") },
+		"instance":  func(url string) { t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := serveRole(t, http.StatusServiceUnavailable)
+			t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "")
+			set(r.URL)
+			confirmer := control.NewSNS(slog.New(slog.DiscardHandler))
+			err := confirmer.Confirm(t.Context(), topicARN, token)
+			require.Equal(t, fault.Unavailable, fault.ClassOf(err), err)
+			require.Empty(t, r.calls, "asked without credentials")
+			r.status.Store(http.StatusOK)
+			require.NoError(t, confirmer.Confirm(t.Context(), topicARN, token))
+			require.Contains(t, (<-r.calls).signed, "AKIDEXAMPLE")
+		})
+	}
+}
+
+// A configuration that cannot be read is not taken for none.
+func TestABrokenConfigurationIsNotTakenForNone(t *testing.T) {
+	r := serveRole(t, http.StatusOK)
+	t.Setenv("AWS_PROFILE", "nobody-wrote-it")
+	err := control.NewSNS(slog.New(slog.DiscardHandler)).Confirm(t.Context(), topicARN, token)
+	require.Equal(t, fault.Unavailable, fault.ClassOf(err), err)
+	require.Empty(t, r.calls)
+}
+
+// Who seems to have no credentials is told once, and they are looked for again:
+// a machine may be given a role.
+func TestARoleThatComesLaterIsFound(t *testing.T) {
+	r, now, log := serveRole(t, http.StatusNotFound), time.Now(), &lines{}
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", r.URL)
+	confirmer := control.NewSNS(slog.New(slog.NewTextHandler(log, nil)))
+	confirmer.SetNow(func() time.Time { return now })
+	confirm := func() string {
+		require.NoError(t, confirmer.Confirm(t.Context(), topicARN, token))
+		return (<-r.calls).signed
+	}
+	require.Empty(t, confirm())
+	now = now.Add(control.LookAgain)
+	require.Empty(t, confirm())
+	require.Equal(t, 1, strings.Count(log.String(), "level=WARN"), log)
+	r.status.Store(http.StatusOK)
+	require.Empty(t, confirm(), "it is not looked for yet")
+	now = now.Add(control.LookAgain)
+	require.NotEmpty(t, confirm())
+	found := r.lookups.Load()
+	now = now.Add(control.LookAgain)
+	require.NotEmpty(t, confirm())
+	require.Equal(t, found, r.lookups.Load(), "what was found is kept")
+}
+
+// Where AWS tells who a machine is, it is not asked for each confirmation, and
+// not before there is something to confirm; no connection to it, or to SNS, stays open behind a call.
 func TestNoConnectionToAWSStaysOpen(t *testing.T) {
 	var lookups, calls, kept atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
