@@ -98,6 +98,7 @@ type rig struct {
 	client   *kafkabus.Client
 	registry *prometheus.Registry
 	log      *lines
+	ahead    atomic.Int64 // how far its clock is ahead
 }
 
 // lines is a log that tests read.
@@ -135,6 +136,7 @@ func (g *rig) run(s *service, credentials aws.CredentialsProvider) (stop func())
 	g.registry = prometheus.NewRegistry()
 	c := control.New(control.Options{
 		Subscriber: subscriber, Log: log, Registerer: g.registry,
+		Now:       func() time.Time { return time.Now().Add(time.Duration(g.ahead.Load())) },
 		Confirmer: control.NewSNSWith(credentials, func(o *sns.Options) { o.BaseEndpoint = aws.String(s.URL) }),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -173,10 +175,27 @@ func (g *rig) outcome(name string, want int) {
 	require.Eventually(g.t, func() bool { return g.count(name) == want }, patience, 5*time.Millisecond, name)
 }
 
+// oldest returns the age of what is tried again, in whole hours, -1 for none.
+func (g *rig) oldest() int {
+	families, err := g.registry.Gather()
+	require.NoError(g.t, err)
+	for _, f := range families {
+		if f.GetName() == "waybill_control_oldest_seconds" {
+			if age := f.GetMetric()[0].GetGauge().GetValue(); age > 0 {
+				return int(age / 3600)
+			}
+		}
+	}
+	return -1
+}
+
 func (g *rig) count(outcome string) int {
 	families, err := g.registry.Gather()
 	require.NoError(g.t, err)
 	for _, f := range families {
+		if f.GetName() != "waybill_control_confirmations_total" {
+			continue
+		}
 		for _, m := range f.GetMetric() {
 			if m.GetLabel()[0].GetValue() == outcome {
 				return int(m.GetCounter().GetValue())
@@ -197,7 +216,7 @@ func TestASubscriptionIsConfirmedWithoutCredentials(t *testing.T) {
 	t.Parallel()
 	g, s := newRig(t), serve(t)
 	g.run(s, nil)
-	for _, name := range append(control.Reasons(), "confirmed", "deferred", "unreadable", "panic") {
+	for _, name := range append(control.Reasons(), "confirmed", "deferred", "expired", "unreadable", "panic") {
 		require.Zero(t, g.count(name))
 	}
 	g.ask(token)
@@ -258,6 +277,57 @@ func TestWhatNeverWorksStopsNothing(t *testing.T) {
 			require.Contains(t, g.log.String(), reason)
 		})
 	}
+}
+
+// Regression: a confirmation that wrong credentials kept from being done was
+// tried for ever, and nothing behind it on its partition was done.
+func TestWorkThatIsOlderThanItsTokenIsPassed(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	var mended atomic.Bool
+	s := &service{calls: make(chan call, 1000)}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ParseForm() != nil || r.PostForm.Get("Token") != token || !mended.Load() {
+			refusal("InvalidClientTokenId")(w)
+			return
+		}
+		s.calls <- call{form: r.PostForm}
+		_, _ = w.Write([]byte(accepted))
+	}))
+	t.Cleanup(s.Close)
+	g.run(s, nil)
+	require.Equal(t, -1, g.oldest())
+	g.ask("expired-" + token)
+	require.Eventually(t, func() bool { return g.count("deferred") > 0 }, patience, 5*time.Millisecond)
+	require.Zero(t, g.oldest())
+	g.ahead.Store(int64(71 * time.Hour))
+	require.Eventually(t, func() bool { return g.oldest() == 71 }, patience, 5*time.Millisecond, "it is tried until then")
+	require.Zero(t, g.count("expired"))
+	g.ahead.Store(int64(73 * time.Hour))
+	g.outcome("expired", 1)
+	require.Equal(t, -1, g.oldest())
+	g.ahead.Store(0)
+	mended.Store(true)
+	g.ask(token)
+	require.Equal(t, token, g.next(s).form.Get("Token"))
+	g.outcome("confirmed", 1)
+	g.quiet()
+}
+
+// Work that another process took over is not this one's to tell of.
+func TestWhatIsNotTriedHereAnyMoreDoesNotWaitHere(t *testing.T) {
+	t.Parallel()
+	held := make(chan struct{})
+	g, s := newRig(t), serve(t, status(503), func(http.ResponseWriter) { <-held })
+	t.Cleanup(sync.OnceFunc(func() { close(held) }))
+	stop := g.run(s, nil)
+	g.ask(token)
+	g.next(s)
+	g.next(s) // it was deferred before
+	stop()
+	require.Zero(t, g.oldest())
+	g.ahead.Store(int64(time.Hour))
+	require.Equal(t, -1, g.oldest())
 }
 
 func TestWorkThatNobodyKnowsIsPassed(t *testing.T) {
