@@ -4,6 +4,7 @@
 // is ever fetched.
 //
 //	control topic ──> never works? counted, logged, passed
+//	                  too old?     counted, logged, passed
 //	                  works later? waits, and is tried again by itself
 //	                  done         counted, passed
 //
@@ -42,13 +43,15 @@ type Options struct {
 	Confirmer  Confirmer
 	Log        *slog.Logger
 	Registerer prometheus.Registerer
+	Now        func() time.Time // nil = time.Now
 }
 
 // Control is the part of a process that does control work. Make it with [New],
 // run it with [Control.Run], once.
 type Control struct {
 	Options
-	done *prometheus.CounterVec // outcome
+	done    *prometheus.CounterVec // outcome
+	waiting waiting
 }
 
 const (
@@ -61,24 +64,36 @@ const (
 
 	attemptTimeout = 10 * time.Second
 	stopTimeout    = 5 * time.Second
+
+	// A token of SNS's lives so long. Work that is older is passed, whatever kept
+	// it from being done: it would fail, and stop what is behind it for ever.
+	maxAge = 3 * 24 * time.Hour
 )
 
 // Outcomes of confirmations beside the [Reasons] for which they never work.
 const (
 	confirmed  = "confirmed"
 	deferred   = "deferred"   // could not be done now, and is tried again
+	expired    = "expired"    // is older than its token can be
 	unreadable = "unreadable" // no work that is known here
 	panicked   = "panic"
 )
 
 // New returns a Control with its counters at zero.
 func New(o Options) *Control {
-	c := &Control{Options: o, done: prometheus.NewCounterVec(prometheus.CounterOpts{
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	c := &Control{Options: o, waiting: waiting{pieces: map[events.EventID]piece{}}, done: prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "waybill_control_confirmations_total",
-		Help: "Attempts to confirm SNS subscriptions, by outcome; deferred ones are tried again. Alarm on any but confirmed and deferred.",
+		Help: "Attempts to confirm SNS subscriptions, by outcome; deferred ones are tried again for three days and then expire. Alarm on any but confirmed and deferred, and on waybill_control_oldest_seconds for those.",
 	}, []string{"outcome"})}
-	o.Registerer.MustRegister(c.done)
-	for _, outcome := range append([]string{confirmed, deferred, unreadable, panicked}, Reasons()...) {
+	oldest := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "waybill_control_oldest_seconds",
+		Help: "Time since SNS asked for the oldest confirmation that is tried again; 0 if there is none. Alarm above 3600: nothing behind it on its partition is done.",
+	}, func() float64 { return c.waiting.oldest(o.Now()).Seconds() })
+	o.Registerer.MustRegister(c.done, oldest)
+	for _, outcome := range append([]string{confirmed, deferred, expired, unreadable, panicked}, Reasons()...) {
 		c.done.WithLabelValues(outcome)
 	}
 	return c
@@ -130,13 +145,21 @@ func (c *Control) handle(msg *message.Message) error {
 	if err != nil {
 		return fault.New(fault.Invalid, unreadable)
 	}
+	if c.Now().Sub(work.ReceivedAt) > maxAge {
+		c.waiting.remove(work.EventID)
+		return fault.New(fault.Invalid, expired)
+	}
 	ctx, cancel := context.WithTimeout(msg.Context(), attemptTimeout)
 	defer cancel()
-	if err := c.Confirmer.Confirm(ctx, work.TopicARN, work.Token); err != nil {
-		if fault.ClassOf(err) != fault.Invalid {
-			c.done.WithLabelValues(deferred).Inc()
-			c.Log.Warn("a subscription cannot be confirmed now, will be tried again", "event_id", work.EventID, "topic_arn", work.TopicARN, "error", err)
-		}
+	err = c.Confirmer.Confirm(ctx, work.TopicARN, work.Token)
+	if err != nil && fault.ClassOf(err) != fault.Invalid {
+		c.waiting.put(work.EventID, work.ReceivedAt, c.Now())
+		c.done.WithLabelValues(deferred).Inc()
+		c.Log.Warn("a subscription cannot be confirmed now, will be tried again", "event_id", work.EventID, "topic_arn", work.TopicARN, "error", err)
+		return err
+	}
+	c.waiting.remove(work.EventID)
+	if err != nil {
 		return err
 	}
 	c.done.WithLabelValues(confirmed).Inc()

@@ -21,6 +21,7 @@ import (
 	"waybill/internal/bus/kafkabus"
 	"waybill/internal/control"
 	"waybill/internal/events"
+	"waybill/internal/fault"
 	"waybill/internal/testkit"
 )
 
@@ -97,6 +98,7 @@ type rig struct {
 	client   *kafkabus.Client
 	registry *prometheus.Registry
 	log      *lines
+	ahead    atomic.Int64 // how far its clock is ahead
 }
 
 // lines is a log that tests read.
@@ -134,6 +136,7 @@ func (g *rig) run(s *service, credentials aws.CredentialsProvider) (stop func())
 	g.registry = prometheus.NewRegistry()
 	c := control.New(control.Options{
 		Subscriber: subscriber, Log: log, Registerer: g.registry,
+		Now:       func() time.Time { return time.Now().Add(time.Duration(g.ahead.Load())) },
 		Confirmer: control.NewSNSWith(credentials, func(o *sns.Options) { o.BaseEndpoint = aws.String(s.URL) }),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
@@ -172,10 +175,27 @@ func (g *rig) outcome(name string, want int) {
 	require.Eventually(g.t, func() bool { return g.count(name) == want }, patience, 5*time.Millisecond, name)
 }
 
+// oldest returns the age of what is tried again, in whole hours, -1 for none.
+func (g *rig) oldest() int {
+	families, err := g.registry.Gather()
+	require.NoError(g.t, err)
+	for _, f := range families {
+		if f.GetName() == "waybill_control_oldest_seconds" {
+			if age := f.GetMetric()[0].GetGauge().GetValue(); age > 0 {
+				return int(age / 3600)
+			}
+		}
+	}
+	return -1
+}
+
 func (g *rig) count(outcome string) int {
 	families, err := g.registry.Gather()
 	require.NoError(g.t, err)
 	for _, f := range families {
+		if f.GetName() != "waybill_control_confirmations_total" {
+			continue
+		}
 		for _, m := range f.GetMetric() {
 			if m.GetLabel()[0].GetValue() == outcome {
 				return int(m.GetCounter().GetValue())
@@ -196,7 +216,7 @@ func TestASubscriptionIsConfirmedWithoutCredentials(t *testing.T) {
 	t.Parallel()
 	g, s := newRig(t), serve(t)
 	g.run(s, nil)
-	for _, name := range append(control.Reasons(), "confirmed", "deferred", "unreadable", "panic") {
+	for _, name := range append(control.Reasons(), "confirmed", "deferred", "expired", "unreadable", "panic") {
 		require.Zero(t, g.count(name))
 	}
 	g.ask(token)
@@ -259,6 +279,57 @@ func TestWhatNeverWorksStopsNothing(t *testing.T) {
 	}
 }
 
+// Regression: a confirmation that wrong credentials kept from being done was
+// tried for ever, and nothing behind it on its partition was done.
+func TestWorkThatIsOlderThanItsTokenIsPassed(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	var mended atomic.Bool
+	s := &service{calls: make(chan call, 1000)}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ParseForm() != nil || r.PostForm.Get("Token") != token || !mended.Load() {
+			refusal("InvalidClientTokenId")(w)
+			return
+		}
+		s.calls <- call{form: r.PostForm}
+		_, _ = w.Write([]byte(accepted))
+	}))
+	t.Cleanup(s.Close)
+	g.run(s, nil)
+	require.Equal(t, -1, g.oldest())
+	g.ask("expired-" + token)
+	require.Eventually(t, func() bool { return g.count("deferred") > 0 }, patience, 5*time.Millisecond)
+	require.Zero(t, g.oldest())
+	g.ahead.Store(int64(71 * time.Hour))
+	require.Eventually(t, func() bool { return g.oldest() == 71 }, patience, 5*time.Millisecond, "it is tried until then")
+	require.Zero(t, g.count("expired"))
+	g.ahead.Store(int64(73 * time.Hour))
+	g.outcome("expired", 1)
+	require.Equal(t, -1, g.oldest())
+	g.ahead.Store(0)
+	mended.Store(true)
+	g.ask(token)
+	require.Equal(t, token, g.next(s).form.Get("Token"))
+	g.outcome("confirmed", 1)
+	g.quiet()
+}
+
+// Work that another process took over is not this one's to tell of.
+func TestWhatIsNotTriedHereAnyMoreDoesNotWaitHere(t *testing.T) {
+	t.Parallel()
+	held := make(chan struct{})
+	g, s := newRig(t), serve(t, status(503), func(http.ResponseWriter) { <-held })
+	t.Cleanup(sync.OnceFunc(func() { close(held) }))
+	stop := g.run(s, nil)
+	g.ask(token)
+	g.next(s)
+	g.next(s) // it was deferred before
+	stop()
+	require.Zero(t, g.oldest())
+	g.ahead.Store(int64(time.Hour))
+	require.Equal(t, -1, g.oldest())
+}
+
 func TestWorkThatNobodyKnowsIsPassed(t *testing.T) {
 	t.Parallel()
 	g, s := newRig(t), serve(t)
@@ -304,8 +375,105 @@ func TestAWSsOwnConfigurationIsUsed(t *testing.T) {
 	require.NotEmpty(t, (<-s.calls).signed)
 }
 
-// Where AWS tells who a machine is, it is asked once, and not before there is
-// something to confirm; no connection to it, or to SNS, stays open behind a call.
+// role is the address at which AWS gives a machine its credentials, and SNS. It
+// answers with a status until that is 200.
+type role struct {
+	*httptest.Server
+	status  atomic.Int32
+	lookups atomic.Int32
+	calls   chan call
+}
+
+const roleCredentials = `{"Code":"Success","Type":"AWS-HMAC","AccessKeyId":"AKIDEXAMPLE","SecretAccessKey":"wJalrXUtnFEMI","Token":"t",` +
+	`"Expiration":"2999-01-01T00:00:00Z"}`
+
+func serveRole(t *testing.T, status int) *role {
+	t.Helper()
+	r := &role{calls: make(chan call, 10)}
+	r.status.Store(int32(status))
+	r.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if q.Method == http.MethodPost {
+			r.calls <- call{signed: q.Header.Get("Authorization")}
+			_, _ = w.Write([]byte(accepted))
+			return
+		}
+		r.lookups.Add(1)
+		switch now := int(r.status.Load()); {
+		case now != http.StatusOK:
+			w.WriteHeader(now)
+		case q.Method == http.MethodPut: // no token is needed
+			w.WriteHeader(http.StatusForbidden)
+		case strings.HasSuffix(q.URL.Path, "/security-credentials/"):
+			_, _ = w.Write([]byte("waybill"))
+		default:
+			_, _ = w.Write([]byte(roleCredentials))
+		}
+	}))
+	t.Cleanup(r.Close)
+	t.Setenv("AWS_CONFIG_FILE", t.TempDir()+"/none")
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", t.TempDir()+"/none")
+	t.Setenv("AWS_ENDPOINT_URL_SNS", r.URL)
+	return r
+}
+
+// Regression: credentials that could not be had at the first confirmation were
+// never looked for again, and whoever knew a subscription could end it.
+func TestCredentialsThatFailForAMomentAreWaitedFor(t *testing.T) {
+	for name, set := range map[string]func(url string){
+		"container": func(url string) { t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url+"/role") },
+		"instance":  func(url string) { t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", url) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := serveRole(t, http.StatusServiceUnavailable)
+			t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "")
+			set(r.URL)
+			confirmer := control.NewSNS(slog.New(slog.DiscardHandler))
+			err := confirmer.Confirm(t.Context(), topicARN, token)
+			require.Equal(t, fault.Unavailable, fault.ClassOf(err), err)
+			require.Empty(t, r.calls, "asked without credentials")
+			r.status.Store(http.StatusOK)
+			require.NoError(t, confirmer.Confirm(t.Context(), topicARN, token))
+			require.Contains(t, (<-r.calls).signed, "AKIDEXAMPLE")
+		})
+	}
+}
+
+// A configuration that cannot be read is not taken for none.
+func TestABrokenConfigurationIsNotTakenForNone(t *testing.T) {
+	r := serveRole(t, http.StatusOK)
+	t.Setenv("AWS_PROFILE", "nobody-wrote-it")
+	err := control.NewSNS(slog.New(slog.DiscardHandler)).Confirm(t.Context(), topicARN, token)
+	require.Equal(t, fault.Unavailable, fault.ClassOf(err), err)
+	require.Empty(t, r.calls)
+}
+
+// Who seems to have no credentials is told once, and they are looked for again:
+// a machine may be given a role.
+func TestARoleThatComesLaterIsFound(t *testing.T) {
+	r, now, log := serveRole(t, http.StatusNotFound), time.Now(), &lines{}
+	t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", r.URL)
+	confirmer := control.NewSNS(slog.New(slog.NewTextHandler(log, nil)))
+	confirmer.SetNow(func() time.Time { return now })
+	confirm := func() string {
+		require.NoError(t, confirmer.Confirm(t.Context(), topicARN, token))
+		return (<-r.calls).signed
+	}
+	require.Empty(t, confirm())
+	now = now.Add(control.LookAgain)
+	require.Empty(t, confirm())
+	require.Equal(t, 1, strings.Count(log.String(), "level=WARN"), log)
+	r.status.Store(http.StatusOK)
+	require.Empty(t, confirm(), "it is not looked for yet")
+	now = now.Add(control.LookAgain)
+	require.NotEmpty(t, confirm())
+	found := r.lookups.Load()
+	now = now.Add(control.LookAgain)
+	require.NotEmpty(t, confirm())
+	require.Equal(t, found, r.lookups.Load(), "what was found is kept")
+}
+
+// Where AWS tells who a machine is, it is not asked for each confirmation, and
+// not before there is something to confirm; no connection to it, or to SNS, stays open behind a call.
 func TestNoConnectionToAWSStaysOpen(t *testing.T) {
 	var lookups, calls, kept atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

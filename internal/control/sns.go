@@ -11,10 +11,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/smithy-go"
-	"github.com/aws/smithy-go/logging"
 
 	"waybill/internal/fault"
 )
@@ -25,10 +23,12 @@ import (
 type SNS struct {
 	log    *slog.Logger
 	change []func(*sns.Options)
+	now    func() time.Time
 
 	mu     sync.Mutex
 	client *sns.Client // nil until something is to be confirmed
 	signed bool
+	until  time.Time // when credentials are looked for again; zero = never
 }
 
 var _ Confirmer = (*SNS)(nil)
@@ -37,9 +37,9 @@ var _ Confirmer = (*SNS)(nil)
 // default chain (its environment variables, files and roles), or calls without
 // any where there are none, which AWS allows. They are looked for when the first
 // subscription is to be confirmed: a process that has none to confirm asks AWS
-// nothing.
+// nothing. Credentials that are set and cannot be had make a confirmation wait.
 func NewSNS(log *slog.Logger, change ...func(*sns.Options)) *SNS {
-	return &SNS{log: log, change: change}
+	return &SNS{log: log, change: change, now: time.Now}
 }
 
 // NewSNSWith returns a confirmer that signs with the given credentials, or calls
@@ -48,42 +48,6 @@ func NewSNSWith(credentials aws.CredentialsProvider, change ...func(*sns.Options
 	s := &SNS{change: change}
 	s.connect(aws.Config{HTTPClient: brief(), Credentials: credentials})
 	return s
-}
-
-// credentialsTimeout bounds the search for credentials, which asks addresses
-// that only exist on AWS.
-const credentialsTimeout = 3 * time.Second
-
-// find returns the client, and whether it signs. A search that ctx ended is
-// none: the next confirmation looks again.
-func (s *SNS) find(ctx context.Context) (client *sns.Client, signed bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.client != nil {
-		return s.client, s.signed, nil
-	}
-	looking, cancel := context.WithTimeout(ctx, credentialsTimeout)
-	defer cancel()
-	// The region of each call is its topic's; without any the clients of the
-	// chain could not be made.
-	cfg, err := awsconfig.LoadDefaultConfig(looking, awsconfig.WithDefaultRegion("us-east-1"),
-		awsconfig.WithHTTPClient(brief()), awsconfig.WithLogger(logging.Nop{}))
-	if err != nil {
-		s.log.Warn("AWS's own configuration cannot be read, it is not used", "error", err)
-	}
-	if cfg.Credentials != nil {
-		if _, err := cfg.Credentials.Retrieve(looking); err != nil {
-			cfg.Credentials = nil
-		}
-	}
-	if ctx.Err() != nil {
-		return nil, false, fault.Wrap(fault.Unavailable, "sns_unreachable", ctx.Err())
-	}
-	if cfg.Credentials == nil {
-		s.log.Info("no AWS credentials are found, subscriptions are confirmed without")
-	}
-	s.connect(cfg)
-	return s.client, s.signed, nil
 }
 
 func (s *SNS) connect(cfg aws.Config) {

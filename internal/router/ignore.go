@@ -10,7 +10,8 @@ import (
 
 // ignore makes final what is about no organisation, after the work that it asks
 // for was published: a crash between the two repeats that work, which is
-// harmless, and never loses it.
+// harmless, and never loses it. It counts them, and raises their alarms, when they
+// are final.
 func (r *Router) ignore(ctx context.Context, items []item) error {
 	var work []events.Record
 	var ignored []tenantmap.Ignored
@@ -35,13 +36,22 @@ func (r *Router) ignore(ctx context.Context, items []item) error {
 	if err := r.passOn(ctx, work); err != nil {
 		return err
 	}
-	return r.Store.Ignore(ctx, ignored)
+	if err := r.Store.Ignore(ctx, ignored); err != nil {
+		return err
+	}
+	for i := range items {
+		if it := &items[i]; it.Outcome == events.Ignored {
+			r.observe(it)
+			r.alarm(it)
+		}
+	}
+	return nil
 }
 
 // alarm tells an operator that a topic delivers no more: whoever ended its
 // subscription may have meant it, and nobody takes it up again by itself.
 func (r *Router) alarm(it *item) {
-	if it.Outcome != events.Ignored || it.Reason != sns.IgnoredUnsubscribe {
+	if it.Reason != sns.IgnoredUnsubscribe {
 		return
 	}
 	r.metrics.unsubscribed.WithLabelValues(string(it.raw.Provider)).Inc()

@@ -3,6 +3,7 @@ package router_test
 import (
 	"context"
 	"encoding/json"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -10,6 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"waybill/internal/events"
+	"waybill/internal/fault"
+	"waybill/internal/provider/sns"
+	"waybill/internal/router"
+	"waybill/internal/tenantmap"
 )
 
 const (
@@ -89,8 +94,64 @@ func TestATopicsWordAboutItself(t *testing.T) {
 	require.Equal(t, sesTopic, c.TopicARN, "the topic asks, not the instance")
 	g.publish(topicSays(events.Connect, events.KindTopic, instance, "UnsubscribeConfirmation", "m-2", "You have chosen"))
 	g.finals(3, 0)
-	require.Equal(t, 1, g.counter("waybill_router_topics_unsubscribed_total", "connect"))
+	g.until(func() string { // it is told behind its being final
+		if g.counter("waybill_router_topics_unsubscribed_total", "connect") != 1 {
+			return "nobody is told"
+		}
+		return ""
+	})
 	require.Empty(t, work, "what somebody ended is not taken up again")
+}
+
+// forgetful is a store that cannot make anything final at first.
+type forgetful struct {
+	router.Store
+	fail   atomic.Int64
+	failed chan struct{}
+}
+
+func (s *forgetful) Ignore(ctx context.Context, ignored []tenantmap.Ignored) error {
+	if s.fail.Add(-1) >= 0 {
+		s.failed <- struct{}{}
+		return fault.New(fault.Unavailable, "away")
+	}
+	return s.Store.Ignore(ctx, ignored)
+}
+
+// Regression: the alarm was raised, and the event counted, before it was final,
+// and once more each time that its batch was tried again.
+func TestTheEndOfASubscriptionAlarmsOnceItIsFinal(t *testing.T) {
+	t.Parallel()
+	s := &forgetful{failed: make(chan struct{}, 10)}
+	s.fail.Store(2)
+	g := newRig(t, func(o *router.Options) { s.Store, o.Store = o.Store, s })
+	g.publish(topicSays(events.SES, events.KindTopic, sesTopic, "UnsubscribeConfirmation", "m-1", "You have chosen"))
+	next(g, s.failed)
+	require.Zero(t, g.counter("waybill_router_topics_unsubscribed_total", "ses"))
+	next(g, s.failed)
+	g.finals(1, 0)
+	g.until(func() string {
+		if g.counter("waybill_router_topics_unsubscribed_total", "ses") == 0 {
+			return "nobody is told"
+		}
+		return ""
+	})
+	require.Equal(t, 1, g.counter("waybill_router_topics_unsubscribed_total", "ses"))
+	require.Equal(t, 1, g.ignored(sns.IgnoredUnsubscribe))
+}
+
+// ignored returns how many events of SES were counted for a reason.
+func (g *rig) ignored(reason string) (n int) {
+	families, err := g.registry.Gather()
+	require.NoError(g.t, err)
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if l := m.GetLabel(); f.GetName() == "waybill_router_ignored_total" && l[0].GetValue() == "ses" && l[1].GetValue() == reason {
+				n += int(m.GetCounter().GetValue())
+			}
+		}
+	}
+	return n
 }
 
 // Whoever holds one instance's key may not speak for another, however good the

@@ -33,10 +33,10 @@ func (r *Router) route(ctx context.Context, records []events.Record) error {
 	if err := r.settle(ctx, items); err != nil {
 		return err
 	}
-	if err := r.ignore(ctx, items); err != nil {
+	if err := r.forward(ctx, items); err != nil {
 		return err
 	}
-	return r.forward(ctx, items)
+	return r.ignore(ctx, items) // last, since it counts and alarms: a batch that fails before it is tried again
 }
 
 // parse reads one record. Whatever is wrong with it becomes a dead letter
@@ -147,7 +147,9 @@ func (r *Router) settle(ctx context.Context, items []item) error {
 		return err
 	}
 	for i := range items {
-		r.observe(&items[i])
+		if it := &items[i]; it.Outcome != events.Ignored { // those are not durable yet
+			r.observe(it)
+		}
 	}
 	return nil
 }
@@ -225,7 +227,6 @@ func (r *Router) observe(it *item) {
 	if it.fault != nil && it.Outcome == events.Quarantined {
 		r.metrics.violations.WithLabelValues(violationSpeaker).Inc()
 	}
-	r.alarm(it)
 	if it.Outcome == "" && !r.Log.Enabled(context.Background(), slog.LevelDebug) {
 		return
 	}
