@@ -118,13 +118,15 @@ func firehoseBody(records ...string) string {
 }
 
 // firehosePost sends a body as Firehose does.
-func firehosePost(body string) request {
+func firehosePost(body string) request { return firehosePostWith(firehoseKey, body) }
+
+func firehosePostWith(key, body string) request {
 	return request{
 		method: http.MethodPost, uri: recordsPath, body: body, header: [][2]string{
 			{"Content-Type", jsonType},
 			{"X-Amz-Firehose-Protocol-Version", "1.0"},
 			{"X-Amz-Firehose-Request-Id", delivery},
-			{"X-Amz-Firehose-Access-Key", firehoseKey},
+			{"X-Amz-Firehose-Access-Key", key},
 		},
 	}
 }
@@ -160,9 +162,14 @@ func instanceToken(key *seal.Key) events.ConfigToken {
 // instanceRecord registers the instance with a key of either use.
 func instanceRecord(t *testing.T, key *seal.Key) events.Record {
 	t.Helper()
-	c := events.ConfigSigner{Provider: "connect", Name: instanceARN, Tokens: []events.ConfigToken{
-		sealed(key, "token-api", tenants.AlgorithmAPIKey, apiKey), sealed(key, "token-firehose", tenants.AlgorithmFirehose, firehoseKey),
-	}}
+	return connectRecord(t, instanceARN,
+		sealed(key, "token-api", tenants.AlgorithmAPIKey, apiKey), sealed(key, "token-firehose", tenants.AlgorithmFirehose, firehoseKey))
+}
+
+// connectRecord registers an instance.
+func connectRecord(t *testing.T, instance string, tokens ...events.ConfigToken) events.Record {
+	t.Helper()
+	c := events.ConfigSigner{Provider: "connect", Name: instance, Tokens: tokens}
 	r, err := events.ConfigRecord(c.Key(), c, time.Now())
 	require.NoError(t, err)
 	return r

@@ -28,6 +28,7 @@ var rows = []row{
 	{"6 a stranger, while the broker is away", strangerWhileTheBrokerIsAway, "", ""},
 	{"8 a repeat", replayIsTakenUnderAReceiptOfItsOwn, "", ""},
 	{"10 the alarm", unusableSecretRaisesTheAlarm, "", ""},
+	{"10 another instance's key", unusableKeyOfAnotherInstance, "", ""},
 	{"12 no endpoint", stripeWithoutAnEndpoint, "", ""},
 	{"19 the certificate's host has a private address", certificateOfAPrivateAddress, "", ""},
 	{"20 the certificate's host is silent", certificateThatNeverComes, "", ""},

@@ -4,9 +4,8 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 
 	"waybill/internal/events"
 	"waybill/internal/fault"
@@ -17,19 +16,40 @@ import (
 // machinery, which waits longer than any other and sends again what was not
 // taken in time.
 const (
-	deliveriesAtOnce = 2        // in one process; the next is asked to come again
+	deliveriesAtOnce = 2        // in one process, of different signers; the next is asked to come again
 	maxDelivery      = 64 << 20 // bytes of a body
 	deliveryCost     = 16 << 20 // bytes that one takes, however large it is: a few records read ahead, and a chunk
 	deliveryRead     = 120 * time.Second
 	deliveryTime     = 150 * time.Second // all in all
 	chunkRecords     = 500               // of one publish
-	chunkBytes       = 1 << 20
+	chunkBytes       = 1 << 20           // of whole records
 )
 
-// deliveries bounds how many are served at once.
-type deliveries struct{ *semaphore.Weighted }
+// deliveries bounds how many are served at once. A signer has one place at most,
+// so that none keeps the others out by being slow. It is safe for concurrent use.
+type deliveries struct {
+	mu      sync.Mutex
+	serving map[name]bool
+}
 
-func newDeliveries() deliveries { return deliveries{semaphore.NewWeighted(deliveriesAtOnce)} }
+func newDeliveries() *deliveries { return &deliveries{serving: map[name]bool{}} }
+
+// begin takes a place for a signer, if there is one; end gives it back.
+func (d *deliveries) begin(signer name) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.serving[signer] || len(d.serving) == deliveriesAtOnce {
+		return false
+	}
+	d.serving[signer] = true
+	return true
+}
+
+func (d *deliveries) end(signer name) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.serving, signer)
+}
 
 // deliver verifies a request that carries many records by its head, and then
 // keeps each record as it is read; nil means that all are durable. Nothing of
@@ -43,10 +63,11 @@ func (e *edge) deliver(v *visit) error {
 	if err != nil {
 		return err
 	}
-	if !e.deliveries.TryAcquire(1) {
+	signer := name{v.route.provider, verified.Signer}
+	if !e.deliveries.begin(signer) {
 		return errBusy
 	}
-	defer e.deliveries.Release(1)
+	defer e.deliveries.end(signer)
 	held := &share{budget: e.budget}
 	defer held.release()
 	if !held.take(requestCost + deliveryCost) {
@@ -96,8 +117,9 @@ type chunk struct {
 // body is copied: it may be a small part of something large.
 func (c *chunk) add(ctx context.Context, raw events.Raw) error {
 	raw.Body = bytes.Clone(raw.Body)
-	c.records = append(c.records, raw.Record())
-	c.size += len(raw.Body)
+	record := raw.Record()
+	c.records = append(c.records, record)
+	c.size += record.Size()
 	if len(c.records) < chunkRecords && c.size < chunkBytes {
 		return nil
 	}

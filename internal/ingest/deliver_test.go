@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"waybill/internal/events"
+	"waybill/internal/seal"
+	"waybill/internal/tenants"
 )
 
 // delivered reads what a delivery was kept as.
@@ -97,6 +99,40 @@ func TestADeliveryIsPublishedInChunks(t *testing.T) {
 	require.Len(t, h.delivered(t), 1200)
 }
 
+// What a record has beside its body counts: 500 bodies alone would be one chunk.
+func TestAChunkIsMeasuredByWholeRecords(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	var publishes atomic.Int32
+	h.broker.failWith(func(context.Context) error { publishes.Add(1); return nil })
+	const head, tail = `{"ContactId":"` + contactID + `","x":"`, `"}`
+	half := strings.Repeat(head+strings.Repeat("x", 2000-len(head)-len(tail))+tail, 250)
+	require.Equal(t, 200, send(t, h.addr, firehosePost(firehoseBody(half, half)).bytes()).status)
+	require.EqualValues(t, 2, publishes.Load())
+	require.Len(t, h.delivered(t), 500)
+}
+
+// What is kept beside a body is bounded; a content type that is longer than any
+// tells nothing that is needed.
+func TestALongContentTypeIsNotKept(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	long := "; x=" + strings.Repeat("x", 256)
+	for _, r := range []request{snsPost(t, emailPath, notice(t, sesTopic, emailEvent)), destinationPost(contactEvent), firehosePost(firehoseBody(contactCTR))} {
+		r = r.without("Content-Type").with("Content-Type", jsonType+long)
+		require.Equal(t, 200, send(t, h.addr, r.bytes()).status)
+	}
+	require.Len(t, h.broker.on(events.TopicRawSES), 1)
+	require.Len(t, h.broker.on(events.TopicRawConnect), 2)
+	for _, topic := range []string{events.TopicRawSES, events.TopicRawConnect} {
+		for _, record := range h.broker.on(topic) {
+			raw, err := events.DecodeRaw(&record)
+			require.NoError(t, err)
+			require.Empty(t, raw.HTTPHeader("content-type"))
+		}
+	}
+}
+
 // Row 39: what is durable by then comes again, and is known by its event ids.
 func brokerRefusesPartOfADelivery(t *testing.T) {
 	t.Parallel()
@@ -139,24 +175,39 @@ func (c *client) end(t *testing.T, r request) answer {
 	return c.answer(t)
 }
 
-// Row 39: two deliveries are read at a time. Who has no key takes nobody's place.
+// Row 39: two deliveries are read at a time, of two instances. Who has no key
+// takes nobody's place, and who has one takes one.
 func thirdDelivery(t *testing.T) {
 	t.Parallel()
-	h := open(t, nil)
-	r := firehosePost(firehoseBody(contactCTR))
+	const secondKey, thirdKey = "the-access-key-of-a-second", "the-access-key-of-a-third"
+	h := open(t, func(s *setup) {
+		key, err := seal.ParseKey(string(s.config.SecretKey))
+		require.NoError(t, err)
+		for _, k := range []string{secondKey, thirdKey} {
+			s.signers = append(s.signers, connectRecord(t, instanceARN+k, sealed(key, "token-"+k, tenants.AlgorithmFirehose, k)))
+		}
+	})
+	body := firehoseBody(contactCTR)
+	r, ofSecond, ofThird := firehosePost(body), firehosePostWith(secondKey, body), firehosePostWith(thirdKey, body)
+	busy := func(r request) {
+		t.Helper()
+		a := send(t, h.addr, r.bytes())
+		require.Equal(t, 503, a.status)
+		require.Equal(t, "1", a.header.Get("Retry-After"))
+		firehoseReply(t, a, "Service Unavailable")
+	}
 	first := h.begin(t, r, 1)
-	stranger := r.without("X-Amz-Firehose-Access-Key").with("X-Amz-Firehose-Access-Key", "a guess")
-	require.Equal(t, 401, send(t, h.addr, stranger.bytes()).status)
-	second := h.begin(t, r, 2)
-	a := send(t, h.addr, r.bytes())
-	require.Equal(t, 503, a.status)
-	require.Equal(t, "1", a.header.Get("Retry-After"))
-	firehoseReply(t, a, "Service Unavailable")
-	require.Equal(t, map[string]float64{"connect/bad_key": 1, "connect/busy": 1}, h.counters(t, refused))
+	require.Equal(t, 401, send(t, h.addr, firehosePostWith("a guess", body).bytes()).status)
+	busy(r) // a second one of the same
+	second := h.begin(t, ofSecond, 2)
+	busy(ofThird)
+	require.Equal(t, map[string]float64{"connect/bad_key": 1, "connect/busy": 2}, h.counters(t, refused))
 	h.good(t)
 	require.Equal(t, 200, first.end(t, r).status)
-	require.Equal(t, 200, second.end(t, r).status)
-	require.Equal(t, 200, send(t, h.addr, r.bytes()).status)
+	require.Equal(t, 200, second.end(t, ofSecond).status)
+	for _, again := range []request{r, ofSecond, ofThird} {
+		require.Equal(t, 200, send(t, h.addr, again.bytes()).status)
+	}
 }
 
 // The memory that a delivery takes is reserved before it is read.
@@ -172,16 +223,34 @@ func TestADeliveryNeedsItsMemory(t *testing.T) {
 // Firehose takes longer than anybody else may.
 func TestADeliveryOutlivesTheTimeOfOthers(t *testing.T) {
 	t.Parallel()
-	const others = 200 * time.Millisecond
+	const others = time.Second // it bounds the publish and the good request here, too
 	h := open(t, func(s *setup) { s.config.RequestTimeout = others })
 	r := firehosePost(firehoseBody(contactCTR))
 	c := h.begin(t, r, 1)
-	require.NoError(t, c.SetReadDeadline(time.Now().Add(3*others)))
+	require.NoError(t, c.SetReadDeadline(time.Now().Add(others+others/2)))
 	_, err := c.in.Peek(1)
 	require.Error(t, err, "nothing is answered yet")
 	require.NoError(t, c.SetReadDeadline(time.Now().Add(waitFor)))
 	require.Equal(t, 200, c.end(t, r).status)
 	h.good(t)
+}
+
+// The time of the longest delivery can be told from the figures.
+func TestTheLongestDeliveryHasABucket(t *testing.T) {
+	t.Parallel()
+	h := open(t, nil)
+	require.Equal(t, 200, send(t, h.addr, firehosePost(firehoseBody(contactCTR)).bytes()).status)
+	families, err := h.reg.Gather()
+	require.NoError(t, err)
+	last := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			if buckets := m.GetHistogram().GetBucket(); len(buckets) > 0 {
+				last[f.GetName()] = buckets[len(buckets)-1].GetUpperBound()
+			}
+		}
+	}
+	require.Equal(t, map[string]float64{"waybill_ingest_request_seconds": 150, "waybill_ingest_publish_seconds": 15}, last)
 }
 
 // A caller that goes away leaves nothing behind.

@@ -31,7 +31,7 @@ type edge struct {
 	timeout   time.Duration // for one request, from here to its answer
 	draining  atomic.Bool
 
-	deliveries deliveries
+	deliveries *deliveries
 
 	metrics *metrics
 	log     *slog.Logger

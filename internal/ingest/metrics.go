@@ -1,14 +1,20 @@
 package ingest
 
 import (
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"waybill/internal/events"
 )
 
-// requestBuckets are in seconds; 15 is as long as Twilio waits.
-var requestBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15}
+// Buckets in seconds: 15 is as long as Twilio waits, 150 as long as a request of
+// many records may take. One publish of it takes no longer than any other.
+var (
+	publishBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15}
+	requestBuckets = append(slices.Clone(publishBuckets), 30, 60, deliveryTime.Seconds())
+)
 
 // What became of a sample of a refused request.
 const (
@@ -38,9 +44,9 @@ func newMetrics(reg prometheus.Registerer, t table) *metrics {
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		return f.NewCounterVec(prometheus.CounterOpts{Name: "waybill_ingest_" + name, Help: help}, labels)
 	}
-	histogram := func(name, help string) *prometheus.HistogramVec {
+	histogram := func(name, help string, buckets []float64) *prometheus.HistogramVec {
 		return f.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "waybill_ingest_" + name, Help: help, Buckets: requestBuckets,
+			Name: "waybill_ingest_" + name, Help: help, Buckets: buckets,
 		}, []string{"provider"})
 	}
 	m := &metrics{
@@ -48,8 +54,8 @@ func newMetrics(reg prometheus.Registerer, t table) *metrics {
 		refused:        counter("refused_total", "Requests not kept, by the reason; provider none = no provider's path was reached.", "provider", "reason"),
 		published:      counter("published_total", "Raw records that the broker acknowledged.", "topic"),
 		samples:        counter("rejected_samples_total", "Samples of refused requests, by what became of them.", "outcome"),
-		publishSeconds: histogram("publish_seconds", "Time until the broker acknowledged a raw record, or did not."),
-		requestSeconds: histogram("request_seconds", "Time from a request's header to its answer."),
+		publishSeconds: histogram("publish_seconds", "Time until the broker acknowledged a raw record, or did not.", publishBuckets),
+		requestSeconds: histogram("request_seconds", "Time from a request's header to its answer.", requestBuckets),
 		inflight: f.NewGauge(prometheus.GaugeOpts{
 			Name: "waybill_ingest_inflight_bytes", Help: "Memory reserved for requests being served.",
 		}),

@@ -64,14 +64,16 @@ func (s *Snapshot) read(r *events.Record) (signer, bool) {
 	return out, true
 }
 
-// close adds an unusable secret, and raises the alarm unless it is raised.
+// close adds an unusable secret, and raises the alarm unless it is raised. What
+// the secret is for stays known, so that nothing else is answered 503 for it;
+// that of a record which cannot be read is for anything.
 func (s *Snapshot) close(key string, one signer, t events.ConfigToken, problem error) signer {
 	if !one.unusable && !s.signers[key].unusable {
 		s.log.Error("a signer's secret cannot be used: its requests may be answered 503",
 			"provider", one.provider, "signer", one.name, "token_id", t.ID, "error", problem)
 	}
 	one.unusable = true
-	one.secrets = append(one.secrets, provider.Secret{ID: t.ID, Name: t.KeyID})
+	one.secrets = append(one.secrets, provider.Secret{ID: t.ID, Name: t.KeyID, Algorithm: t.Algorithm})
 	return one
 }
 

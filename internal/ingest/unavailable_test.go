@@ -18,6 +18,8 @@ import (
 	"waybill/internal/provider"
 	"waybill/internal/provider/sns"
 	"waybill/internal/provider/stripe"
+	"waybill/internal/seal"
+	"waybill/internal/tenants"
 )
 
 // refused503 requires the answer that asks a provider to come again.
@@ -212,6 +214,29 @@ func unusableSecretRaisesTheAlarm(t *testing.T) {
 	require.Len(t, alarms, 1)
 	require.Equal(t, "ERROR", alarms[0]["level"])
 	require.Equal(t, emptyAccount, alarms[0]["signer"])
+}
+
+// Row 10: another instance's key that cannot be used makes only such requests
+// wait as it could be the key of, and a topic's bond makes none.
+func unusableKeyOfAnotherInstance(t *testing.T) {
+	t.Parallel()
+	h := open(t, func(s *setup) {
+		key, err := seal.ParseKey(string(s.config.SecretKey))
+		require.NoError(t, err)
+		another := connectRecord(t, instanceARN+"-of-another", sealed(key, "token-empty", tenants.AlgorithmAPIKey, ""))
+		bond := sealed(key, "token-lost", tenants.AlgorithmInstance, instanceARN)
+		bond.Sealed = []byte("sealed with a lost key")
+		lost := topicRecord(t, key, "connect", connectTopic+"-lost")
+		lost.Value = []byte("not JSON")
+		s.signers = append(s.signers, another, topicRecord(t, key, "connect", connectTopic+"-unbound", bond), lost)
+	})
+	require.Equal(t, map[string]float64{"": 4}, h.counters(t, "waybill_ingest_signers_unusable"))
+	require.Equal(t, 401, send(t, h.addr, firehosePostWith("a guess", firehoseBody(contactCTR)).bytes()).status)
+	refused503(t, send(t, h.addr, destinationPost(contactEvent).without("X-Waybill-Api-Key").with("X-Waybill-Api-Key", "a guess").bytes()))
+	require.Equal(t, map[string]float64{"connect/bad_key": 1, "connect/empty_key": 1}, h.counters(t, refused))
+	h.nothingKept(t)
+	require.Equal(t, 200, send(t, h.addr, firehosePost(firehoseBody(contactCTR)).bytes()).status)
+	require.Equal(t, 200, send(t, h.addr, destinationPost(contactEvent).bytes()).status)
 }
 
 // Row 30: bytes that come too slowly.

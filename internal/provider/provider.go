@@ -22,7 +22,7 @@ type Request struct {
 	Method string
 	URI    string // request URI, byte for byte; never rebuilt from parts
 	Header http.Header
-	Body   []byte // raw, bounded
+	Body   []byte // raw, bounded; nil where a [Carrier] is to read it
 	At     time.Time
 }
 
@@ -37,7 +37,7 @@ type Secret struct {
 // Signer is a party whose signature is accepted, with the secrets that are
 // valid now: several during a rotation.
 type Signer struct {
-	Name    string // AC..., endpoint name
+	Name    string // an account's SID, an endpoint's name, the ARN of a topic or of an instance
 	Secrets []Secret
 }
 
@@ -59,6 +59,15 @@ type Signers interface {
 	// Signers returns every signer of a provider, for those whose requests do
 	// not name one. Known with an empty list cannot happen.
 	Signers(p events.Provider) ([]Signer, Knowledge)
+}
+
+// Registered returns a look-up by name of whether somebody is a provider's
+// signer, and of whether that is certain.
+func Registered(s Signers, p events.Provider) func(name string) (registered, certain bool) {
+	return func(name string) (registered, certain bool) {
+		_, k := s.Signer(p, name)
+		return k == Known, k != Unsure
+	}
 }
 
 // Verified is what a genuine request is kept under.

@@ -9,7 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"waybill/internal/events"
 	"waybill/internal/provider"
+	"waybill/internal/provider/providertest"
 )
 
 // Whoever prints a signer shows none of its secrets: not as text, not as the
@@ -34,4 +36,33 @@ func TestSecretsNeverPrint(t *testing.T) {
 		require.NotContains(t, said.String(), string(inside))
 	}
 	require.NotContains(t, said.String(), "Y2FuYXJ5", "base64")
+}
+
+func TestRegistered(t *testing.T) {
+	t.Parallel()
+	for k, want := range map[provider.Knowledge][2]bool{
+		provider.Unknown: {false, true}, provider.Unsure: {false, false},
+	} {
+		registered, certain := provider.Registered(providertest.Nobody(k), events.SES)("topic")
+		require.Equal(t, want, [2]bool{registered, certain})
+	}
+	registered, certain := provider.Registered(knows{}, events.SES)("topic")
+	require.True(t, registered && certain)
+	registered, certain = provider.Registered(knows{}, events.Connect)("topic")
+	require.False(t, registered)
+	require.True(t, certain)
+}
+
+// knows is a complete snapshot of one topic of SES.
+type knows struct{}
+
+func (knows) Signer(p events.Provider, name string) (provider.Signer, provider.Knowledge) {
+	if p == events.SES && name == "topic" {
+		return provider.Signer{Name: name}, provider.Known
+	}
+	return provider.Signer{}, provider.Unknown
+}
+
+func (knows) Signers(events.Provider) ([]provider.Signer, provider.Knowledge) {
+	return nil, provider.Unknown
 }

@@ -80,8 +80,32 @@ func parseControl(raw *events.Raw) (provider.Parsed, error) {
 
 // KeyOf returns the id of the contact that a body or document is about, under
 // which its raw record is kept so that the events of one contact stay in one
-// partition; "" if it cannot be read, and the parser will say why.
+// partition; "" if it cannot be read, and the parser will say why. It reads
+// nothing else: the edge does this for whatever it takes.
 func KeyOf(kind events.Kind, body []byte) string {
-	p, _ := Parser{}.Parse(&events.Raw{Kind: kind, Body: body})
-	return p.Evidence.ProviderID
+	var id string
+	switch kind {
+	case events.KindContact:
+		inner, ok := unwrap(body)
+		var e struct {
+			Detail struct {
+				ContactID string `json:"contactId"`
+			} `json:"detail"`
+		}
+		if ok && decode(inner, &e) {
+			id = e.Detail.ContactID
+		}
+	case events.KindContactRecord:
+		var rec struct {
+			ContactID string `json:"ContactId"`
+		}
+		if decode(body, &rec) {
+			id = rec.ContactID
+		}
+	default:
+	}
+	if !isToken(id) {
+		return ""
+	}
+	return id
 }

@@ -60,9 +60,9 @@ type detail struct {
 		ARN      string `json:"queueArn"`
 		Enqueued string `json:"enqueueTimestamp"`
 	} `json:"queueInfo"`
-	Customer endpoint          `json:"customerEndpoint"`
-	System   endpoint          `json:"systemEndpoint"`
-	Tags     map[string]string `json:"tags"`
+	Customer endpoint `json:"customerEndpoint"`
+	System   endpoint `json:"systemEndpoint"`
+	Tags     tags     `json:"tags"`
 }
 
 // endpoint is one side of a contact.
@@ -70,11 +70,11 @@ type endpoint struct {
 	Address string `json:"address"`
 }
 
-// Tags that Amazon Connect sets by itself.
-const (
-	tagInstance = "aws:connect:instanceId"
-	tagSystem   = "aws:connect:systemEndpoint"
-)
+// tags are those that Amazon Connect sets by itself; there may be many others.
+type tags struct {
+	Instance string `json:"aws:connect:instanceId"`
+	System   string `json:"aws:connect:systemEndpoint"`
+}
 
 func parseEvent(raw *events.Raw) (provider.Parsed, error) {
 	var r reader
@@ -90,7 +90,7 @@ func parseEvent(raw *events.Raw) (provider.Parsed, error) {
 	id := r.id(e.ID, invalidEventID)
 	d := &e.Detail
 	c := d.contact(&r, e.Time)
-	r.instance(raw.Signer, d.InstanceARN, d.Tags[tagInstance])
+	r.instance(raw.Signer, d.InstanceARN, d.Tags.Instance)
 
 	kind := enum(d.EventType)
 	status, known := statuses[kind]
@@ -117,7 +117,7 @@ func parseEvent(raw *events.Raw) (provider.Parsed, error) {
 func (d *detail) contact(r *reader, at string) contact {
 	system := d.System.Address
 	if system == "" {
-		system = d.Tags[tagSystem]
+		system = d.Tags.System
 	}
 	return contact{
 		id: r.id(d.ContactID, invalidContactID), initial: d.InitialID, previous: d.PreviousID, next: d.NextID,

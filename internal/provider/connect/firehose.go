@@ -148,7 +148,7 @@ func (d *delivery) request() error {
 		return errMalformed
 	}
 	switch _, err := d.json.Token(); { // to its end: a bad checksum is found there
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, io.EOF):
 		return nil
 	case err != nil:
 		return err

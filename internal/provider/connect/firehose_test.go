@@ -134,6 +134,7 @@ func TestDeliveryBadInput(t *testing.T) {
 		{"cut short", "", request(`{"a":1}`)[:60], "cut_short", fault.Invalid},
 		{"unpacked", "gzip", request(), "malformed_gzip", fault.Invalid},
 		{"packed and cut", "gzip", string(packed[:40]), "cut_short", fault.Invalid},
+		{"packed, without its checksum", "gzip", string(packed[:len(packed)-8]), "cut_short", fault.Invalid},
 		{"packed and damaged", "gzip", string(damaged), "malformed_gzip", fault.Invalid},
 		{"packed and corrupt", "gzip", string(corrupt), "malformed_gzip", fault.Invalid},
 		{"empty gzip", "gzip", "", "cut_short", fault.Invalid},

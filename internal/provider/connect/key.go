@@ -7,6 +7,7 @@ import (
 
 	"waybill/internal/fault"
 	"waybill/internal/provider"
+	"waybill/internal/provider/sns"
 	"waybill/internal/tenants"
 )
 
@@ -39,10 +40,11 @@ func KeyReasons() []string {
 const maxKey = 4096
 
 // Holder returns the instance whose key a request presents in one of the two
-// headers, among the signers of a snapshot, and the id of that key. Every key that is registered for
-// the header is compared, in constant time and by its SHA-256, so that neither
-// its bytes nor its length nor its place show. An empty one opens nothing.
-// Where the snapshot may lack a signer an unknown key is an error of class
+// headers, among the signers of a snapshot, and the id of that key. Every key
+// that is registered for the header is compared, in constant time and by its
+// SHA-256, so that neither its bytes nor its length nor its place show. An empty
+// one opens nothing, but an unknown key may be the one that it stands for. Then,
+// and where the snapshot may lack a signer, an unknown key is an error of class
 // Unavailable.
 //
 // Two instances that share a key have none: the one cannot be told from the
@@ -58,7 +60,7 @@ func Holder(h http.Header, header string, signers []provider.Signer, k provider.
 		found := false
 		for _, secret := range s.Secrets {
 			if len(secret.Value) == 0 {
-				empty = empty || secret.Algorithm == algorithms[header] || secret.Algorithm == "" // nobody knows any more what for
+				empty = empty || mayBeFor(header, s.Name, secret.Algorithm)
 				continue
 			}
 			if secret.Algorithm != algorithms[header] {
@@ -82,4 +84,11 @@ func Holder(h http.Header, header string, signers []provider.Signer, k provider.
 		return "", "", fault.New(fault.Unavailable, reasonUnsureKey)
 	}
 	return "", "", fault.New(fault.Unverified, reasonBadKey)
+}
+
+// mayBeFor tells whether a secret that cannot be used may be a key for a header.
+// A topic has none, and one without an algorithm is of a record that could not
+// be read: it may have been for anything.
+func mayBeFor(header, signer, algorithm string) bool {
+	return sns.CheckTopic(signer) != nil && (algorithm == "" || algorithm == algorithms[header])
 }

@@ -26,6 +26,8 @@ func TestHolder(t *testing.T) {
 	}
 	empty := append([]provider.Signer{{Name: "e", Secrets: []provider.Secret{secret("firehose_key", "")}}}, signers...)
 	lost := append([]provider.Signer{{Name: "l", Secrets: []provider.Secret{{}}}}, signers...)
+	other := append([]provider.Signer{{Name: "o", Secrets: []provider.Secret{secret("api_key", ""), secret("instance_arn", "")}}}, signers...)
+	topic := append([]provider.Signer{{Name: topicARN, Secrets: []provider.Secret{{}}}}, signers...)
 	const firehose, api = connect.HeaderFirehoseKey, connect.HeaderAPIKey
 	for _, c := range []struct {
 		name, header string
@@ -49,6 +51,9 @@ func TestHolder(t *testing.T) {
 		{"unknown, snapshot unsure", firehose, []string{"x"}, signers, provider.Unsure, "", "unsure_key", fault.Unavailable},
 		{"unknown, somebody's is empty", firehose, []string{"x"}, empty, provider.Known, "", "empty_key", fault.Unavailable},
 		{"unknown, of somebody's it is not known what for", firehose, []string{"x"}, lost, provider.Known, "", "empty_key", fault.Unavailable},
+		{"unknown, somebody's for the other way is empty", firehose, []string{"x"}, other, provider.Known, "", "bad_key", fault.Unverified},
+		{"unknown, somebody's for this way is empty", api, []string{"x"}, other, provider.Known, "", "empty_key", fault.Unavailable},
+		{"unknown, a topic's record is lost", firehose, []string{"x"}, topic, provider.Known, "", "bad_key", fault.Unverified},
 		{"absent", firehose, nil, empty, provider.Known, "", "missing_key", fault.Unverified},
 		{"empty", firehose, []string{""}, empty, provider.Known, "", "missing_key", fault.Unverified},
 		{"twice", firehose, []string{"stream-a", "stream-a"}, signers, provider.Known, "", "missing_key", fault.Unverified},

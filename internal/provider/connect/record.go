@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -46,8 +47,8 @@ type record struct {
 	Customer endpoint `json:"CustomerEndpoint"`
 	System   endpoint `json:"SystemEndpoint"`
 
-	Recording  recording   `json:"Recording"` // the first of Recordings, in older records alone
-	Recordings []recording `json:"Recordings"`
+	Recording  recording  `json:"Recording"` // the first of Recordings, in older records alone
+	Recordings recordings `json:"Recordings"`
 }
 
 type recording struct {
@@ -57,6 +58,43 @@ type recording struct {
 	Side     string `json:"ParticipantType"`
 	Start    string `json:"StartTimestamp"`
 	Stop     string `json:"StopTimestamp"`
+}
+
+// maxRecordings bounds how many recordings of a record become rows. The record
+// says how many there are, and keeps them.
+const maxRecordings = 100
+
+// recordings are the first of a list, and how many it has.
+type recordings struct {
+	first []recording
+	all   int
+}
+
+// UnmarshalJSON implements [json.Unmarshaler]. What is no list is as if it were
+// absent. It holds no more than the first, however many there are.
+func (rs *recordings) UnmarshalJSON(text []byte) error {
+	*rs = recordings{}
+	list := json.NewDecoder(bytes.NewReader(text))
+	if begin, err := list.Token(); err != nil || begin != json.Delim('[') {
+		return nil //nolint:nilerr // it was checked to be JSON
+	}
+	for ; list.More(); rs.all++ {
+		if rs.all >= maxRecordings {
+			if err := list.Decode(&skipped{}); err != nil {
+				return err
+			}
+			continue
+		}
+		var element json.RawMessage
+		if err := list.Decode(&element); err != nil {
+			return err
+		}
+		var one recording
+		if decode(element, &one) {
+			rs.first = append(rs.first, one)
+		}
+	}
+	return nil
 }
 
 func parseRecord(raw *events.Raw) (provider.Parsed, error) {
@@ -125,8 +163,8 @@ func (rec *record) facts(r *reader, c *contact) []facts.Fact {
 	t.count(factAfterDuration, rec.Agent.AfterLasted)
 	t.count(factHoldDuration, rec.Agent.HoldLasted)
 	t.count(factHolds, rec.Agent.Holds)
-	if n := len(rec.Recordings); n > 0 {
-		t.value(factRecordings, strconv.Itoa(n))
+	if rec.Recordings.all > 0 {
+		t.value(factRecordings, strconv.Itoa(rec.Recordings.all))
 	}
 	return t.facts
 }
@@ -142,7 +180,7 @@ var recordingStatuses = map[string]string{
 // recordings returns those that say where they lie, each once.
 func (rec *record) recordings(r *reader) []events.Recording {
 	var all []events.Recording
-	for _, one := range append(rec.Recordings, rec.Recording) {
+	for _, one := range append(rec.Recordings.first, rec.Recording) {
 		where := events.Text(one.Location)
 		if where == "" || len(where) > maxLocation || slices.ContainsFunc(all, func(o events.Recording) bool { return o.Location == where }) {
 			continue

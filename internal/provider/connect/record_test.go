@@ -2,6 +2,7 @@ package connect_test
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"waybill/internal/events"
+	"waybill/internal/facts"
 	"waybill/internal/provider"
 	"waybill/internal/provider/connect"
 	"waybill/internal/provider/providertest"
@@ -105,6 +107,24 @@ func TestRecordings(t *testing.T) {
 		{ProviderID: "b/2", Location: "b/2", Status: "absent"},
 		{ProviderID: "b/3", Location: "b/3", Status: "completed"},
 	}, p.Call.AllRecordings())
+}
+
+// A list of any length costs what its first hundred do.
+func TestRecordWithVeryManyRecordings(t *testing.T) {
+	const many = 40_000
+	list := make([]map[string]string, many)
+	for i := range list {
+		list[i] = map[string]string{"Location": "b/" + strconv.Itoa(i)}
+	}
+	body := object(t, recordOf, map[string]any{"Recordings": list})
+	p, err := parse(events.KindContactRecord, instance, body)
+	require.NoError(t, err)
+	require.Len(t, p.Call.AllRecordings(), 100)
+	require.Equal(t, "b/99", p.Call.MoreRecordings[98].Location)
+	require.Contains(t, p.Call.Facts, facts.Fact{Name: "recordings", Value: strconv.Itoa(many), At: p.Call.OccurredAt})
+
+	require.Equal(t, p.Evidence.ProviderID, connect.KeyOf(events.KindContactRecord, body))
+	require.Less(t, testing.AllocsPerRun(5, func() { connect.KeyOf(events.KindContactRecord, body) }), 20.0, "the edge reads what it does not need")
 }
 
 func TestRecordBadInput(t *testing.T) {

@@ -59,18 +59,10 @@ func byKey(r *provider.Request, header string, signers provider.Signers) (provid
 	}, nil
 }
 
-// standings say where a topic stands that a snapshot was asked for.
-var standings = map[provider.Knowledge]sns.Standing{
-	provider.Unsure: sns.Unsure, provider.Unknown: sns.Unregistered, provider.Known: sns.Registered,
-}
-
 // byTopic verifies what SNS delivers. A topic speaks for the instance that it is
 // registered with.
 func (c *Connect) byTopic(ctx context.Context, r *provider.Request, signers provider.Signers) (provider.Verified, error) {
-	m, err := c.sns.Verify(ctx, r.Header, r.Body, func(topicARN string) sns.Standing {
-		_, knowledge := signers.Signer(events.Connect, topicARN)
-		return standings[knowledge]
-	})
+	m, err := c.sns.Verify(ctx, r.Header, r.Body, provider.Registered(signers, events.Connect))
 	if err != nil {
 		return provider.Verified{}, err
 	}
@@ -79,7 +71,7 @@ func (c *Connect) byTopic(ctx context.Context, r *provider.Request, signers prov
 	if instance == "" {
 		return provider.Verified{}, fault.New(fault.Unavailable, reasonUnboundTopic)
 	}
-	v := provider.Verified{Signer: instance, Kind: r.Kind, Headers: append(kept(r.Header), sns.Kept(r.Header)...)}
+	v := provider.Verified{Signer: instance, Kind: r.Kind, Headers: kept(r.Header, sns.Headers()...)}
 	if m.Type != sns.Notification {
 		v.Kind = events.KindTopic
 	}
@@ -112,10 +104,7 @@ func keyOf(instance string, kind events.Kind, body []byte) string {
 	return instance + "/" + string(kind)
 }
 
-// kept returns the headers that the raw record keeps; never a key.
-func kept(h http.Header) []events.Header {
-	if v := h.Get("Content-Type"); v != "" {
-		return []events.Header{{Key: "content-type", Value: []byte(v)}}
-	}
-	return nil
+// kept returns the headers that the raw record keeps, and more of them; never a key.
+func kept(h http.Header, more ...string) []events.Header {
+	return provider.Kept(h, append([]string{"Content-Type"}, more...)...)
 }

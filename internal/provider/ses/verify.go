@@ -24,17 +24,9 @@ func New(v *sns.Verifier) *SES { return &SES{sns: v} }
 // Reasons returns the closed set of reasons.
 func (*SES) Reasons() []string { return sns.Reasons() }
 
-// standings say where a topic stands that a snapshot was asked for.
-var standings = map[provider.Knowledge]sns.Standing{
-	provider.Unsure: sns.Unsure, provider.Unknown: sns.Unregistered, provider.Known: sns.Registered,
-}
-
 // Verify implements [provider.Verifier]. The signer is the topic.
 func (s *SES) Verify(ctx context.Context, r *provider.Request, signers provider.Signers) (provider.Verified, error) {
-	m, err := s.sns.Verify(ctx, r.Header, r.Body, func(topicARN string) sns.Standing {
-		_, knowledge := signers.Signer(events.SES, topicARN)
-		return standings[knowledge]
-	})
+	m, err := s.sns.Verify(ctx, r.Header, r.Body, provider.Registered(signers, events.SES))
 	if err != nil {
 		return provider.Verified{}, err
 	}
@@ -66,9 +58,5 @@ func messageOf(text string) string {
 
 // kept returns the headers that the raw record keeps.
 func kept(h http.Header) []events.Header {
-	hs := sns.Kept(h)
-	if v := h.Get("Content-Type"); v != "" {
-		hs = append(hs, events.Header{Key: "content-type", Value: []byte(v)})
-	}
-	return hs
+	return provider.Kept(h, append(sns.Headers(), "Content-Type")...)
 }

@@ -54,9 +54,9 @@ func confirmation(kind string) fields { return providertest.SNSConfirmation(kind
 
 // house is a verifier with its surroundings.
 type house struct {
-	options  sns.Options
-	standing sns.Standing
-	verifier *sns.Verifier
+	options             sns.Options
+	registered, certain bool
+	verifier            *sns.Verifier
 
 	mu      sync.Mutex
 	fetched []string
@@ -65,7 +65,7 @@ type house struct {
 // newHouse returns one whose AWS serves a certificate text, or an error.
 func newHouse(t testing.TB, text []byte, err error, change func(o *sns.Options)) *house {
 	t.Helper()
-	h := &house{standing: sns.Registered}
+	h := &house{registered: true, certain: true}
 	h.options = sns.Options{
 		MaxAge: 24 * time.Hour,
 		Now:    func() time.Time { return now },
@@ -88,7 +88,7 @@ func (h *house) verify(t testing.TB, kind string, body []byte) (sns.Message, err
 	return h.verifier.Verify(t.Context(), http.Header{"X-Amz-Sns-Message-Type": {kind}}, body, h.topics)
 }
 
-func (h *house) topics(string) sns.Standing { return h.standing }
+func (h *house) topics(string) (registered, certain bool) { return h.registered, h.certain }
 
 func (h *house) fetches() int {
 	h.mu.Lock()

@@ -43,20 +43,10 @@ type Message struct {
 	Token string
 }
 
-// Standing is what the caller knows of a topic.
-type Standing uint8
-
-// Registered: the topic is one of ours. Unregistered: it is certainly not.
-// Unsure, the zero value: it may be.
-const (
-	Unsure Standing = iota
-	Unregistered
-	Registered
-)
-
-// Topics tells where a topic stands. It is called before the signature is
-// checked, and must be safe for concurrent use.
-type Topics func(topicARN string) Standing
+// Topics tells whether a topic is one of ours, and if not whether that is
+// certain. It is called before the signature is checked, and must be safe for
+// concurrent use.
+type Topics func(topicARN string) (registered, certain bool)
 
 // Reasons of a refusal.
 const (

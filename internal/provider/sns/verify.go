@@ -64,9 +64,9 @@ func (v *Verifier) Verify(ctx context.Context, header http.Header, body []byte, 
 	if types := header.Values(headerType); len(types) != 1 || types[0] != e.kind.text {
 		return Message{}, fault.New(fault.Invalid, reasonTypeMismatch)
 	}
-	switch topics(e.topicARN.text) {
-	case Registered:
-	case Unregistered:
+	switch registered, certain := topics(e.topicARN.text); {
+	case registered:
+	case certain:
 		return Message{}, fault.New(fault.Unregistered, reasonUnknownTopic)
 	default:
 		return Message{}, fault.New(fault.Unavailable, reasonUnsureTopic)

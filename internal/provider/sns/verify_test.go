@@ -179,14 +179,14 @@ func TestTopicsDecideBeforeAnythingIsFetched(t *testing.T) {
 	for _, f := range []fields{notification(), confirmation("SubscriptionConfirmation")} {
 		h := newHouse(t, leaf(t, nil), nil, nil)
 		body := f.Signed(t, leafKey()).Body(t)
-		h.standing = sns.Unregistered
+		h.registered = false
 		_, err := h.verify(t, f["Type"].(string), body)
 		refused(t, err, fault.Unregistered, "unknown_topic")
-		h.standing = sns.Unsure
+		h.certain = false
 		_, err = h.verify(t, f["Type"].(string), body)
 		refused(t, err, fault.Unavailable, "unsure_topic")
 		require.Zero(t, h.fetches())
-		h.standing = sns.Registered
+		h.registered = true
 		_, err = h.verify(t, f["Type"].(string), body)
 		require.NoError(t, err)
 	}
