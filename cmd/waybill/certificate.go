@@ -17,7 +17,7 @@ func (certificateCmd) Help() string {
 	return `Makes what waybill simulate needs to play deliveries of Amazon SNS: a private key, and a certificate that stands in for
 Amazon's. Ingest takes it only where WAYBILL_SNS_CERT_DIR names the folder, and then no certificate of Amazon's that is not
 there too: whoever has the key can sign as SNS, so never pin it where real topics deliver. A folder that has a pair is
-left as it is.
+left as it is, and one that has certificates without their keys is refused.
 
 Example:
 

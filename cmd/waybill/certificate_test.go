@@ -30,6 +30,15 @@ func TestACertificateIsMadeOnce(t *testing.T) {
 	}
 }
 
+func TestNoCertificateIsMadeAmongOthers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "amazons.pem"), nil, 0o600))
+	r := run(t, nil, "", "certificate", dir)
+	require.NotZero(t, r.status)
+	require.Contains(t, r.errOut, "another folder")
+}
+
 // Who asks for e-mails is told what is missing before anything is made.
 func TestWithoutACertificateNobodyPlaysEmails(t *testing.T) {
 	t.Parallel()

@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"io/fs"
 	"log/slog"
 	"math"
+	"os"
 	"runtime/debug"
 
 	"waybill/internal/ingest"
@@ -21,9 +23,22 @@ func Ingest(ctx context.Context, cfg IngestConfig, log *slog.Logger) error {
 		if _, err := p.serveAdmin(cfg.Admin.Listen); err != nil {
 			return err
 		}
+		warnOfKeys(log, cfg.Ingest.SNS.CertDir)
 		_, _, err = p.startIngest(cfg.Ingest, client)
 		return err
 	})
+}
+
+// warnOfKeys tells whoever pins a certificate whose key lies beside it, as
+// waybill certificate makes them, what that means.
+func warnOfKeys(log *slog.Logger, dir string) {
+	if dir == "" {
+		return
+	}
+	keys, err := fs.Glob(os.DirFS(dir), "*.key")
+	if err == nil && len(keys) > 0 {
+		log.Warn("a private key lies in WAYBILL_SNS_CERT_DIR, whoever reads it can sign as SNS: for trials alone", "keys", len(keys))
+	}
 }
 
 // Router runs the router process until ctx is done.

@@ -28,6 +28,9 @@ type Certificate struct {
 // its private key beside it.
 var ErrNoCertificate = errors.New("no pinned SNS certificate with its private key beside it")
 
+// ErrOthersCertificate is returned for a folder in which no certificate is made.
+var ErrOthersCertificate = errors.New("it has certificates without their keys, which may be Amazon's: want another folder")
+
 const (
 	certificatePrefix = "SimpleNotificationService-"
 	certificateExt    = ".pem"
@@ -37,11 +40,20 @@ const (
 )
 
 // KeepCertificate returns a folder's certificate, or makes one: a file to be
-// pinned with WAYBILL_SNS_CERT_DIR, and its key, readable by its owner alone.
+// pinned with WAYBILL_SNS_CERT_DIR, and its key, readable by its owner alone. It
+// makes none beside others' certificates: where Amazon's are pinned, whoever has
+// the key of ours could sign as SNS for topics that are real.
 func KeepCertificate(dir string) (*Certificate, error) {
 	c, err := ReadCertificate(dir)
 	if !errors.Is(err, ErrNoCertificate) {
 		return c, err
+	}
+	others, err := filepath.Glob(filepath.Join(dir, "*"+certificateExt))
+	if err != nil {
+		return nil, fmt.Errorf("listing certificates: %w", err)
+	}
+	if len(others) > 0 { // none of them has its key
+		return nil, ErrOthersCertificate
 	}
 	if c, err = newCertificate(keyBits); err != nil {
 		return nil, err

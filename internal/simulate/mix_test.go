@@ -56,3 +56,16 @@ func TestACertificateNeedsItsKey(t *testing.T) {
 	_, err = simulate.ReadCertificate(dir)
 	require.ErrorContains(t, err, made.File)
 }
+
+// Regression: ours was made beside Amazon's, and pinned with them.
+func TestNoCertificateIsMadeBesideAmazons(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	amazons := filepath.Join(dir, "SimpleNotificationService-"+strings.Repeat("0", 32)+".pem")
+	require.NoError(t, os.WriteFile(amazons, []byte("-----BEGIN CERTIFICATE-----"), 0o600))
+	_, err := simulate.KeepCertificate(dir)
+	require.ErrorIs(t, err, simulate.ErrOthersCertificate)
+	files, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+}
