@@ -16,7 +16,8 @@ import (
 // machinery, which waits longer than any other and sends again what was not
 // taken in time.
 const (
-	deliveriesAtOnce = 2        // in one process, of different signers; the next is asked to come again
+	deliveriesEach   = 2        // at once, of one signer; the next is asked to come again
+	deliveriesAtOnce = 3        // of all
 	maxDelivery      = 64 << 20 // bytes of a body
 	deliveryCost     = 16 << 20 // bytes that one takes, however large it is: a few records read ahead, and a chunk
 	deliveryRead     = 120 * time.Second
@@ -25,30 +26,36 @@ const (
 	chunkBytes       = 1 << 20           // of whole records
 )
 
-// deliveries bounds how many are served at once. A signer has one place at most,
-// so that none keeps the others out by being slow. It is safe for concurrent use.
+// deliveries bounds how many are served at once. There are more places than one
+// signer may have, so that none keeps all others out by being slow. It is safe
+// for concurrent use.
 type deliveries struct {
 	mu      sync.Mutex
-	serving map[name]bool
+	all     int
+	serving map[name]int
 }
 
-func newDeliveries() *deliveries { return &deliveries{serving: map[name]bool{}} }
+func newDeliveries() *deliveries { return &deliveries{serving: map[name]int{}} }
 
 // begin takes a place for a signer, if there is one; end gives it back.
 func (d *deliveries) begin(signer name) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.serving[signer] || len(d.serving) == deliveriesAtOnce {
+	if d.serving[signer] == deliveriesEach || d.all == deliveriesAtOnce {
 		return false
 	}
-	d.serving[signer] = true
+	d.serving[signer]++
+	d.all++
 	return true
 }
 
 func (d *deliveries) end(signer name) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.serving, signer)
+	d.all--
+	if d.serving[signer]--; d.serving[signer] == 0 {
+		delete(d.serving, signer)
+	}
 }
 
 // deliver verifies a request that carries many records by its head, and then

@@ -175,7 +175,7 @@ func (c *client) end(t *testing.T, r request) answer {
 	return c.answer(t)
 }
 
-// Row 39: two deliveries are read at a time, of two instances. Who has no key
+// Row 39: two deliveries of an instance are read at a time, three of all. Who has no key
 // takes nobody's place, and who has one takes one.
 func thirdDelivery(t *testing.T) {
 	t.Parallel()
@@ -196,17 +196,18 @@ func thirdDelivery(t *testing.T) {
 		require.Equal(t, "1", a.header.Get("Retry-After"))
 		firehoseReply(t, a, "Service Unavailable")
 	}
-	first := h.begin(t, r, 1)
+	first, again := h.begin(t, r, 1), h.begin(t, r, 2)
 	require.Equal(t, 401, send(t, h.addr, firehosePostWith("a guess", body).bytes()).status)
-	busy(r) // a second one of the same
-	second := h.begin(t, ofSecond, 2)
+	busy(r) // a third one of the same
+	second := h.begin(t, ofSecond, 3)
 	busy(ofThird)
 	require.Equal(t, map[string]float64{"connect/bad_key": 1, "connect/busy": 2}, h.counters(t, refused))
 	h.good(t)
 	require.Equal(t, 200, first.end(t, r).status)
+	require.Equal(t, 200, again.end(t, r).status)
 	require.Equal(t, 200, second.end(t, ofSecond).status)
-	for _, again := range []request{r, ofSecond, ofThird} {
-		require.Equal(t, 200, send(t, h.addr, again.bytes()).status)
+	for _, next := range []request{r, ofSecond, ofThird} {
+		require.Equal(t, 200, send(t, h.addr, next.bytes()).status)
 	}
 }
 

@@ -44,7 +44,7 @@ var (
 const (
 	reasonBodyUnreadable = "body_unreadable" // broken chunks, or the caller hung up
 	reasonOverloaded     = "overloaded"      // the in-flight bound is reached
-	reasonBusy           = "busy"            // enough deliveries of many records are being read, or one of this signer
+	reasonBusy           = "busy"            // enough deliveries of many records are being read, of all or of this signer
 	reasonDraining       = "draining"        // the process is about to stop
 	reasonPublishFailed  = "publish_failed"  // the broker did not take it
 	reasonPublishTimeout = "publish_timeout" // the broker did not say in time whether it took it

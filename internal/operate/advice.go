@@ -49,7 +49,7 @@ var advice = map[string]string{
 	"missing_key":          "no key came, or two: a person or a scanner called, or a proxy drops the header (X-Waybill-Api-Key, X-Amz-Firehose-Access-Key)",
 	"bad_key":              "nobody's key: compare the one in AWS with those entered, `waybill account list`; each is for its own header, and two instances must not share one",
 	"empty_key":            "nobody's key, but a registered one cannot be used: give every process the same WAYBILL_SECRET_KEY, or enter the key again with `waybill account add connect`",
-	"busy":                 "a request of Firehose of the same instance is being read, or two of others, which is as many as one ingest takes: add ingest processes if it is often; Firehose sends it again",
+	"busy":                 "two requests of Firehose of the same instance are being read, or three of all, which is as many as one ingest takes: add ingest processes if it is often; Firehose sends it again",
 	"request_too_large":    "more than 64 MiB, which Firehose never sends: lower its buffer size, or look who calls; Firehose sends it again and then keeps it in its backup",
 	"record_too_large":     "a record above 1,024,000 bytes, which Firehose never sends: look who calls",
 	"too_many_records":     "more than 10,000 records or 20,000 documents: lower Firehose's buffer size; it sends it again and then keeps it in its backup",
