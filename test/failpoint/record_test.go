@@ -99,6 +99,17 @@ func (h *house) commits(group string, topics []string) map[events.Position]int64
 	return out
 }
 
+// standing returns the receipts that the router is done with: passed on, held or
+// ignored.
+func (h *house) standing() map[string]int {
+	h.t.Helper()
+	standing := h.receipts(events.TopicMessages, events.TopicCalls, events.TopicBilling)
+	for _, receipt := range h.column("SELECT receipt_id::text FROM held_events UNION ALL SELECT receipt_id::text FROM event_ids") {
+		standing[receipt]++
+	}
+	return standing
+}
+
 // partition returns the position that a record's partition is known by.
 func partition(p events.Position) events.Position {
 	return events.Position{Topic: p.Topic, Partition: p.Partition}
