@@ -8,8 +8,11 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
+	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"waybill/internal/bus"
@@ -48,7 +51,8 @@ func (simulateCmd) Help() string {
 of its own, sends the callbacks and send records of messages, e-mails, calls and contacts at a rate, in bad weather if asked to,
 and repeats what is not answered 2xx. At the end it compares rows, recipients, recordings, counters, held events and status
 topics with its own model of what was told. A callback that was never answered may have been taken or not: both are right.
-Exits with 1 if anything differs.
+Exits with 1 if anything differs. The first interrupt (Ctrl-C) or SIGTERM ends the load early, and what was played is compared
+as ever; the second gives up.
 
 It leaves its organisations behind, so use it on a Waybill that is there for it. Needs WAYBILL_DATABASE_URL (operator),
 WAYBILL_KAFKA_BROKERS and WAYBILL_SECRET_KEY, the same as the services'. Only Amazon can sign as SNS, unless ingest pins another
@@ -74,6 +78,9 @@ func (c simulateCmd) Run(s *session) error {
 	if !o.Cast.CanSign() {
 		s.progress("e-mails and what else comes by SNS are left out: no certificate; see waybill certificate --help")
 	}
+	ctx, stop := untilAgain(s.ctx)
+	defer stop()
+	o.End = s.ctx.Done()
 	var report simulate.Report
 	err = s.withKafka(func(client *kafkabus.Client) error {
 		return s.onboard(true, func(onboard *operate.Onboard) error {
@@ -86,7 +93,7 @@ func (c simulateCmd) Run(s *session) error {
 				o.Publisher, o.Log, o.Ledger = client, simulationLog{client}, postgres.NewInspect(db)
 				o.Say = func(what string) { s.progress("%s", what) }
 				o.Progress = func(p simulate.Progress) { s.progress("%s", progressLine(&p)) }
-				report, err = simulate.Run(s.ctx, o)
+				report, err = simulate.Run(ctx, o)
 				return err
 			})
 		})
@@ -104,6 +111,23 @@ func (c simulateCmd) Run(s *session) error {
 		return fmt.Errorf("%d differences between what was told and what is on record", report.Difference)
 	}
 	return nil
+}
+
+// untilAgain returns a context that goes on when ctx ends by a signal, and ends
+// with the next one.
+func untilAgain(ctx context.Context) (context.Context, context.CancelFunc) {
+	again, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	signals := make(chan os.Signal, 1)
+	unhook := context.AfterFunc(ctx, func() {
+		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+		select {
+		case <-signals:
+			cancel()
+		case <-again.Done():
+		}
+		signal.Stop(signals)
+	})
+	return again, func() { unhook(); cancel() }
 }
 
 // options checks the flags, all at once.

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"time"
@@ -12,6 +13,9 @@ const greetWithin = 30 * time.Second
 
 // greetings are more ids than greeting makes up.
 const greetings = 1 << 20
+
+// errNothingPlayed is why there is nothing to compare.
+var errNothingPlayed = errors.New("ended before anything was played")
 
 // greet waits until ingest knows every account that plays: each sends something
 // until it is accepted.
@@ -62,6 +66,11 @@ func (r *run) insist(ctx context.Context, l *letter, deadline time.Time) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("%s of a new account is not accepted: the last answer was %s; does ingest run at %s with this broker, a router beside it, WAYBILL_PUBLIC_URL=%s and the same WAYBILL_SNS_CERT_DIR?",
 				l.request.Path, answer(status, err), r.URL, r.Cast.Tenants[0].PublicURL)
+		}
+		select {
+		case <-r.End:
+			return errNothingPlayed
+		default:
 		}
 		if err := sleep(ctx, 100*time.Millisecond); err != nil {
 			return err

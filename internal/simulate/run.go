@@ -20,8 +20,9 @@ type Options struct {
 	Duration    time.Duration // of the load; what is under way then is played to its end
 	Seed        uint64
 	Connections int
-	RetryFor    time.Duration // how long a callback that is not answered 2xx comes again
-	Settle      time.Duration // the most to wait, at the end, until everything is applied
+	RetryFor    time.Duration   // how long a callback that is not answered 2xx comes again
+	Settle      time.Duration   // the most to wait, at the end, until everything is applied
+	End         <-chan struct{} // ends the load before its duration; nil = never
 
 	Publisher bus.Publisher // of send records
 	Log       Log
@@ -51,7 +52,8 @@ const (
 
 // Run plays the cast until everything was sent, waits until everything is
 // applied, and compares what is on record with what was told. An error means
-// that it could not be compared; differences are in the report.
+// that it could not be compared; differences are in the report. Options.End
+// before anything is played is such an error.
 func Run(ctx context.Context, o Options) (Report, error) {
 	r := newRun(&o)
 	began := time.Now()
@@ -123,10 +125,11 @@ func (r *run) direct(ctx context.Context, calls, mails chan<- *letter) {
 	defer ticker.Stop()
 	told := r.began
 	offered := 0.0
+	length, end := r.Duration, r.End
 	for {
 		now := time.Now()
 		elapsed := now.Sub(r.began)
-		for due := r.due(min(elapsed, r.Duration)); offered < due; {
+		for due := r.due(min(elapsed, length)); offered < due; {
 			letters := p.story(now)
 			offered += float64(requests(letters))
 			r.add(letters...)
@@ -142,12 +145,15 @@ func (r *run) direct(ctx context.Context, calls, mails chan<- *letter) {
 			told = now
 			r.progress(elapsed)
 		}
-		if elapsed >= r.Duration && r.nothingOpen() {
+		if elapsed >= length && r.nothingOpen() {
 			return
 		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-end:
+			length, end = min(elapsed, length), nil
+			r.say("the load ends after %s: what is under way is played to its end, then all is compared", elapsed.Round(time.Second))
 		case <-ticker.C:
 		}
 	}

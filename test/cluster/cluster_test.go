@@ -121,6 +121,13 @@ type weather struct {
 	flags    string
 }
 
+// untilEnded makes the load go on until the simulation is sent SIGTERM: a machine
+// that is slow in what the test does meanwhile must not outlive it.
+func (w weather) untilEnded() weather {
+	w.duration = 20 * time.Minute
+	return w
+}
+
 // bad is the weather in which everything must hold.
 const bad = "--early 0.1 --duplicate 0.2 --reorder 0.3 --forge 0.05 --cross-tenant 0.01 --orgs 50"
 

@@ -45,17 +45,16 @@ func TestBadWeather(t *testing.T) {
 // is killed and started again as well.
 func TestBadWeatherWithKills(t *testing.T) {
 	c := newCluster(t, 1)
-	kills, w := 1, storm() // the embedded broker waits for ever for a member that dies while it joins
+	kills := 1 // the embedded broker waits for ever for a member that dies while it joins
 	if onKafka() {
 		kills = 2
-		w.duration *= 3
 	}
 	if *load {
-		kills, w = 5, storm()
+		kills = 5
 	}
+	const pause = 10 * time.Second
 	watch := c.watchOffsets()
-	p := c.simulate(w)
-	pause := w.duration / time.Duration(kills+1)
+	p := c.simulate(storm().untilEnded())
 	for i := range kills {
 		c.whilePlaying(p, pause*3/5+rand.N(pause/5))
 		c.routers[0].Kill()
@@ -71,6 +70,8 @@ func TestBadWeatherWithKills(t *testing.T) {
 		}
 	}
 	t.Logf("router and workers were killed %d times each", kills)
+	c.whilePlaying(p, pause)
+	p.Signal(syscall.SIGTERM)
 	r := c.verdict(p)
 	inTime(t, "everything is applied after the last callback", time.Duration(r.SettledAfter*float64(time.Second)), 5*time.Second)
 	watch.neverFell()
@@ -87,8 +88,7 @@ func TestZombies(t *testing.T) {
 	for _, p := range []*testkit.Process{c.routers[1], c.workers[1]} {
 		p.Await("/readyz", http.StatusOK)
 	}
-	w := storm()
-	w.duration = 40 * time.Second // the freeze and what comes behind it lie inside
+	w := storm().untilEnded()
 	if !*load {
 		w.rate = 100
 	}
@@ -103,6 +103,8 @@ func TestZombies(t *testing.T) {
 	for _, z := range zombies {
 		z.Signal(syscall.SIGCONT)
 	}
+	c.whilePlaying(p, 10*time.Second)
+	p.Signal(syscall.SIGTERM)
 	c.verdict(p)
 	watch.neverFell()
 	c.audit()
@@ -117,8 +119,7 @@ func TestZombies(t *testing.T) {
 // has begun to read, and its successor takes the port at once.
 func TestRollingRestart(t *testing.T) {
 	c := newCluster(t, 1)
-	w := weather{300, 15 * time.Second, bad}
-	p := c.simulate(w)
+	p := c.simulate(weather{rate: 300, flags: bad}.untilEnded())
 	c.whilePlaying(p, time.Second)
 	for name, list := range map[string]*[]*testkit.Process{events.GroupRouter: &c.routers, events.GroupWorkers: &c.workers} {
 		old := (*list)[0]
@@ -134,6 +135,9 @@ func TestRollingRestart(t *testing.T) {
 	c.whilePlaying(p, time.Second)
 	require.Zero(t, c.ingest.Stop())
 	c.ingest = c.start("ingest")
+	c.ingest.Await("/readyz", http.StatusOK)
+	c.whilePlaying(p, time.Second)
+	p.Signal(syscall.SIGTERM)
 	c.verdict(p)
 	c.audit()
 	c.stop()
@@ -147,9 +151,8 @@ func TestThreeBrokers(t *testing.T) {
 	}
 	c := newCluster(t, 3)
 	k, _ := c.broker.(*kafka)
-	w := weather{500, 75 * time.Second, bad}
 	watch := c.watchOffsets()
-	p := c.simulate(w)
+	p := c.simulate(weather{rate: 500, flags: bad}.untilEnded())
 	for node := range k.nodes {
 		c.whilePlaying(p, 5*time.Second)
 		led := c.leaders()
@@ -159,6 +162,8 @@ func TestThreeBrokers(t *testing.T) {
 		c.inSync()
 		t.Logf("broker %d was killed while it led %d partitions, and is in sync again", node+1, led[node+1])
 	}
+	c.whilePlaying(p, 5*time.Second)
+	p.Signal(syscall.SIGTERM)
 	c.verdict(p)
 	watch.neverFell()
 	c.audit()
