@@ -45,11 +45,11 @@ type cli struct {
 func main() { os.Exit(start()) }
 
 func start() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	if err := nodump.Set(); err != nil {
 		fmt.Fprintln(os.Stderr, "waybill:", err)
 		return exitFailed
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	return run(ctx, os.Args[1:], config.Environ(os.Environ()), os.Stdin, os.Stdout, os.Stderr)
 }

@@ -8,7 +8,7 @@ import (
 
 // Set forbids core dumps, for good and for every child that is started later, and
 // has the kernel refuse debuggers and readers of this process's memory that are not
-// root. Call it first in main. GOTRACEBACK=crash then ends the process without a
+// root. Call it before any secret is read. GOTRACEBACK=crash then ends the process without a
 // file.
 func Set() error {
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
