@@ -37,7 +37,7 @@ func workerTurns() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
 // openBus connects to Kafka; its cleanup publishes what is queued.
 func (p *process) openBus(cfg kafkabus.Config) (*kafkabus.Client, error) {
-	cfg.Topics = events.TopicNames()
+	cfg.Topics, cfg.Instance = events.TopicNames(), p.instance
 	client, err := kafkabus.New(cfg, p.log, p.registry)
 	if err != nil {
 		return nil, err

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -27,6 +28,7 @@ type process struct {
 	health   *obs.Health
 	cleanups []cleanup
 	failed   chan error        // the first part that ended by itself
+	instance string            // tells it from all other processes, and its successor has it again
 	flags    map[string]string // what an operator sets instead of a variable
 }
 
@@ -132,6 +134,10 @@ func (p *process) serveAdmin(addr string) (string, error) {
 		return "", err
 	}
 	p.start("admin", func(ctx context.Context) error { return obs.Serve(ctx, l, obs.Admin(p.registry, p.health)) })
+	if host, err := os.Hostname(); err == nil {
+		// No two processes of a host have the address at a time.
+		p.instance = host + "/" + l.Addr().String()
+	}
 	return l.Addr().String(), nil
 }
 

@@ -97,8 +97,20 @@ func (c *cluster) environment(role string) []string {
 // start starts one more of a service.
 func (c *cluster) start(service string) *testkit.Process {
 	c.t.Helper()
+	return c.startAt(service, testkit.FreeAddress(c.t))
+}
+
+// killed kills a process and starts it anew, as whatever watches over it would.
+func (c *cluster) killed(p *testkit.Process) *testkit.Process {
+	c.t.Helper()
+	p.Kill()
+	return c.startAt(p.Name, strings.TrimPrefix(p.Admin, "http://"))
+}
+
+func (c *cluster) startAt(service, admin string) *testkit.Process {
+	c.t.Helper()
 	role := map[string]string{"router": testkit.Router, "workers": testkit.Worker}[service]
-	env := append(c.environment(role), "WAYBILL_ADMIN_LISTEN="+testkit.FreeAddress(c.t))
+	env := append(c.environment(role), "WAYBILL_ADMIN_LISTEN="+admin)
 	if service == "ingest" {
 		env = append(env, "WAYBILL_LISTEN="+c.listen, "WAYBILL_PUBLIC_URL=http://"+c.listen, "WAYBILL_INGEST_DRAIN_DELAY=0s")
 	}

@@ -57,11 +57,9 @@ func TestBadWeatherWithKills(t *testing.T) {
 	p := c.simulate(storm().untilEnded())
 	for i := range kills {
 		c.whilePlaying(p, pause*3/5+rand.N(pause/5))
-		c.routers[0].Kill()
-		c.routers[0] = c.start("router")
+		c.routers[0] = c.killed(c.routers[0])
 		c.whilePlaying(p, rand.N(pause/5))
-		c.workers[0].Kill()
-		c.workers[0] = c.start("workers")
+		c.workers[0] = c.killed(c.workers[0])
 		if k, ok := c.broker.(*kafka); ok && i == kills/2 {
 			k.kill(1)
 			began := time.Now()

@@ -27,6 +27,10 @@ type Config struct {
 	// brokers about these alone. Empty means all, which costs memory on a
 	// cluster that has many. A topic left out of a list cannot be used.
 	Topics []string
+	// Instance tells this process from all others that run at this moment, and is
+	// the same again when it is started anew; empty if there is no such name. A
+	// consumer that starts with it takes the place of one that died.
+	Instance string
 }
 
 // Validate reports every problem at once.

@@ -65,6 +65,7 @@ func (k *consumer) Run(ctx context.Context) error {
 			return nil
 		}
 	}
+	k.replacePredecessor(ctx)
 	cut, cutConnections := context.WithCancel(context.Background())
 	defer cutConnections()
 	group, err := kafka.NewConsumerGroup(k.groupConfig(cut))
@@ -138,7 +139,7 @@ func (k *consumer) groupConfig(cut context.Context) kafka.ConsumerGroupConfig {
 		JoinGroupBackoff:  joinBackoff,
 		StartOffset:       kafka.FirstOffset, // LastOffset would lose the first records of a new topic
 		Dialer: &kafka.Dialer{
-			ClientID:      clientID,
+			ClientID:      k.client.clientName(),
 			Timeout:       dialTimeout,
 			TLS:           k.client.cfg.tls(),
 			SASLMechanism: k.client.sasl,
