@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"time"
 
 	"waybill/internal/bus"
@@ -30,11 +29,6 @@ import (
 // both sides.
 const stripeTolerance = 300 * time.Second
 
-// workerTurns is how many of a worker's partitions that are behind are applied at
-// a time. Half of the processors stay free for what keeps up: an organisation
-// whose callbacks flood its partitions must not be felt on the others.
-func workerTurns() int { return max(1, runtime.GOMAXPROCS(0)/2) }
-
 // openBus connects to Kafka; its cleanup publishes what is queued.
 func (p *process) openBus(cfg kafkabus.Config) (*kafkabus.Client, error) {
 	cfg.Topics, cfg.Instance = events.TopicNames(), p.instance
@@ -48,12 +42,12 @@ func (p *process) openBus(cfg kafkabus.Config) (*kafkabus.Client, error) {
 
 // consumers gives router and workers their members of a group.
 type consumers struct {
-	client *kafkabus.Client
-	turns  int // 0 = as many as there are partitions
+	client         *kafkabus.Client
+	partitionBytes int // 0 = the default
 }
 
 func (c consumers) Consumer(group string, topics []string, h bus.Handler) bus.Consumer {
-	return c.client.Consumer(kafkabus.ConsumerOptions{Group: group, Topics: topics, Handler: h, Turns: c.turns})
+	return c.client.Consumer(kafkabus.ConsumerOptions{Group: group, Topics: topics, Handler: h, PartitionBytes: c.partitionBytes})
 }
 
 // openDatabase waits for the database and refuses one whose schema is too old.
@@ -150,7 +144,7 @@ func (p *process) startRouter(cfg router.Config, client *kafkabus.Client, db *po
 	r := router.New(router.Options{
 		Config: cfg, Parsers: Parsers(),
 		Store: postgres.NewRouting(db), Positions: postgres.NewOffsets(db, events.GroupRouter), Feed: feed,
-		Publisher: client, Follower: client, Consumers: consumers{client, 0},
+		Publisher: client, Follower: client, Consumers: consumers{client, routerPartitionBytes},
 		Log: p.log.With("part", "router"), Registerer: p.registry, Health: p.health,
 	})
 	p.start("router", r.Run)
@@ -180,7 +174,7 @@ func (p *process) startWorkers(keep retention.Config, client *kafkabus.Client, d
 		Billing:   postgres.NewBilling(db, events.GroupWorkers),
 		Campaigns: postgres.NewCampaigns(db), Timeline: ledger,
 		Expiry: postgres.NewRetention(db), Keep: keep,
-		Publisher: client, Consumers: consumers{client, workerTurns()},
+		Publisher: client, Consumers: consumers{client: client},
 		Log: p.log.With("part", "workers"), Registerer: p.registry, Health: p.health,
 	})
 	p.start("workers", w.Run)

@@ -65,6 +65,11 @@ func Router(ctx context.Context, cfg RouterConfig, log *slog.Logger) error {
 // does not wait until that has doubled.
 const routerMemory = 136 << 20
 
+// routerPartitionBytes is how much a router reads ahead of each of its partitions.
+// It has 120 and more of them: after an outage all are behind, and with a megabyte
+// of each it would stand at its limit and do little else than collect garbage.
+const routerPartitionBytes = 256 << 10
+
 // limitMemory sets the soft limit of a process unless GOMEMLIMIT did.
 func limitMemory(bytes int64) {
 	if debug.SetMemoryLimit(-1) == math.MaxInt64 {

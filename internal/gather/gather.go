@@ -19,7 +19,8 @@ type Options[In, Out any] struct {
 	Run func(context.Context, []In) ([]Out, error)
 	// Pause is the least time from the end of a transaction to the beginning of
 	// the next: callers of the one come back in it and are part of the other.
-	// After a quiet moment one begins at once.
+	// After a quiet moment one begins at once, and so it does when there is as
+	// much waiting as goes into one.
 	Pause time.Duration
 	// Most is how much goes into one transaction, unless one caller brings more.
 	Most int
@@ -27,14 +28,16 @@ type Options[In, Out any] struct {
 	Size func(In) int
 	// Patience is how long Run may take: it outlives whoever called.
 	Patience time.Duration
+	// Turns is how many transactions there may be at a time; 0 = 1.
+	Turns int
 }
 
 // Gatherer puts what several callers bring at about the same time into one
-// transaction, one at a time. What fails for a reason of its own fails alone: the
+// transaction. What fails for a reason of its own fails alone: the
 // others are done again without it. It is safe for concurrent use.
 type Gatherer[In, Out any] struct {
 	Options[In, Out]
-	turn chan struct{} // taken while a transaction runs, and while the next one pauses
+	turn chan struct{} // one is taken while a transaction runs and while the pause behind it lasts
 
 	mu      sync.Mutex
 	waiting []*asked[In, Out]
@@ -54,7 +57,7 @@ func New[In, Out any](o Options[In, Out]) *Gatherer[In, Out] {
 	if o.Size == nil {
 		o.Size = func(In) int { return 1 }
 	}
-	return &Gatherer[In, Out]{Options: o, turn: make(chan struct{}, 1)}
+	return &Gatherer[In, Out]{Options: o, turn: make(chan struct{}, max(1, o.Turns))}
 }
 
 // Do returns one answer for each of in. When ctx ends before, it may have been
@@ -86,7 +89,7 @@ func (g *Gatherer[In, Out]) Do(ctx context.Context, in ...In) ([]Out, error) {
 
 // next runs one transaction of what waits, and gives the turn back after a pause.
 func (g *Gatherer[In, Out]) next(ctx context.Context) {
-	defer func() { time.AfterFunc(g.Pause, func() { <-g.turn }) }()
+	defer g.rest()
 	batch := g.take()
 	if len(batch) == 0 {
 		return
@@ -97,6 +100,26 @@ func (g *Gatherer[In, Out]) next(ctx context.Context) {
 			close(a.done)
 		}
 	}
+}
+
+// rest gives the turn back.
+func (g *Gatherer[In, Out]) rest() {
+	pause := g.Pause
+	if g.full() {
+		pause = 0
+	}
+	time.AfterFunc(pause, func() { <-g.turn })
+}
+
+// full tells whether a whole transaction waits.
+func (g *Gatherer[In, Out]) full() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	sum := 0
+	for _, a := range g.waiting {
+		sum += a.size
+	}
+	return sum >= g.Most
 }
 
 func (g *Gatherer[In, Out]) run(ctx context.Context, in []In) ([]Out, error) {

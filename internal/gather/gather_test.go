@@ -148,7 +148,7 @@ func TestATransactionTakesNoMoreThanTheMost(t *testing.T) {
 			synctest.Wait() // they come one after the other
 		}
 		all.Wait()
-		require.Equal(t, 4*time.Second, time.Since(began), "a pause before each")
+		require.Equal(t, 2*time.Second, time.Since(began), "a pause behind the first, and one before the last: else there was a whole one waiting")
 	})
 	require.Equal(t, []string{"0", "136", "5", "25", "2"}, tx.seen)
 }
@@ -210,4 +210,62 @@ func TestCallersOfATransactionMeetInTheNext(t *testing.T) {
 		all.Wait()
 	})
 	require.Equal(t, []string{"0", "123", "123", "123", "123"}, tx.seen)
+}
+
+// As many transactions run at a time as there are turns, and no more.
+func TestTransactionsTakeTurns(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		running, most := 0, 0
+		var mu sync.Mutex
+		count := func(by int) {
+			mu.Lock()
+			defer mu.Unlock()
+			running += by
+			most = max(most, running)
+		}
+		g := gather.New(gather.Options[string, int]{
+			Most: 1, Patience: time.Minute, Turns: 2,
+			Run: func(_ context.Context, in []string) ([]int, error) {
+				count(1)
+				defer count(-1)
+				<-time.After(time.Second)
+				return make([]int, len(in)), nil
+			},
+		})
+		began := time.Now()
+		var all sync.WaitGroup
+		for range 6 {
+			all.Go(func() {
+				_, err := g.Do(t.Context(), "one")
+				require.NoError(t, err)
+			})
+		}
+		all.Wait()
+		require.Equal(t, 2, most)
+		require.Equal(t, 3*time.Second, time.Since(began))
+	})
+}
+
+// Nobody pauses to gather what is there already.
+func TestAFullTransactionDoesNotPause(t *testing.T) {
+	t.Parallel()
+	tx := &transactions{}
+	synctest.Test(t, func(t *testing.T) {
+		g := gather.New(gather.Options[string, int]{Run: tx.run, Pause: time.Second, Most: 2, Patience: time.Minute})
+		_, err := g.Do(t.Context(), "0")
+		require.NoError(t, err)
+		began := time.Now()
+		var all sync.WaitGroup
+		for _, name := range []string{"1", "2", "3", "4", "5"} {
+			all.Go(func() {
+				_, err := g.Do(t.Context(), name)
+				require.NoError(t, err)
+			})
+			synctest.Wait() // they come one after the other
+		}
+		all.Wait()
+		require.Equal(t, 2*time.Second, time.Since(began), "a pause behind the first, which had nobody behind it, and one before the last")
+	})
+	require.Equal(t, []string{"0", "12", "34", "5"}, tx.seen)
 }

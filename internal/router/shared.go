@@ -22,9 +22,6 @@ const (
 
 	shareMost  = 4 << 20 // bytes in a batch, unless one partition brings more
 	recordSize = 4 << 10 // bytes that a record counts at least
-	// A batch of so many is worth a transaction of its own, at once and beside
-	// that of the others: a backlog does not hold up who keeps up.
-	aloneFrom = 250
 	// sharePatience bounds what one attempt waits for the database and the
 	// broker; then the partitions try again.
 	sharePatience = 30 * time.Second
@@ -62,10 +59,8 @@ func sizeOf(records []events.Record) (n int) {
 
 // do handles what a partition brings.
 func (s *shared) do(ctx context.Context, records []events.Record) error {
-	if len(records) < aloneFrom {
-		if _, err := s.shares.Do(ctx, records); fault.ClassOf(err) != fault.Invalid {
-			return err
-		}
+	if _, err := s.shares.Do(ctx, records); fault.ClassOf(err) != fault.Invalid {
+		return err
 	}
 	return s.router.isolate(ctx, records, s.handle)
 }

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -19,9 +20,9 @@ import (
 const (
 	sharePause = 50 * time.Millisecond
 	shareMost  = 2500 // events in a transaction, unless one partition brings more
-	// A batch of so many is worth a transaction of its own, at once and beside
-	// that of the others: a backlog does not hold up who keeps up.
-	aloneFrom = 250
+	// Who brings so many events is behind, and shares transactions with the others
+	// that are: a backlog does not hold up who keeps up.
+	backlogFrom = 250
 	// sharePatience bounds what one attempt waits for the database and the
 	// broker; then the partitions try again.
 	sharePatience = 30 * time.Second
@@ -31,7 +32,8 @@ const (
 type domain[E any] struct {
 	worker *Worker
 	rules[E]
-	shared *gather.Gatherer[share[E], struct{}]
+	shared  *gather.Gatherer[share[E], struct{}]
+	backlog *gather.Gatherer[share[E], struct{}]
 }
 
 // rules are what the loop needs to know of one kind of event.
@@ -58,18 +60,31 @@ type share[E any] struct {
 
 func newDomain[E any](w *Worker, pause time.Duration, r rules[E]) *domain[E] {
 	d := &domain[E]{worker: w, rules: r}
-	d.shared = gather.New(gather.Options[share[E], struct{}]{
+	options := gather.Options[share[E], struct{}]{
 		Pause: pause, Most: shareMost, Patience: sharePatience, Size: func(s share[E]) int { return len(s.events) },
 		Run: func(ctx context.Context, shares []share[E]) ([]struct{}, error) {
 			return make([]struct{}, len(shares)), d.applyAll(ctx, shares)
 		},
-	})
+	}
+	d.shared = gather.New(options)
+	options.Pause, options.Turns = 0, backlogTurns()
+	d.backlog = gather.New(options)
 	return d
 }
 
-// together applies what a partition brings with what others bring.
+// backlogTurns is how many transactions of backlogs a domain has at a time. Half
+// of the processors stay free for what keeps up: an organisation whose callbacks
+// flood its partitions must not be felt on the others.
+func backlogTurns() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+
+// together applies what a partition brings with what others bring that keep up,
+// or are behind, as it does.
 func (d *domain[E]) together(ctx context.Context, s share[E]) error {
-	_, err := d.shared.Do(ctx, s)
+	g := d.shared
+	if len(s.events) >= backlogFrom {
+		g = d.backlog
+	}
+	_, err := g.Do(ctx, s)
 	return err
 }
 

@@ -52,11 +52,7 @@ func (p *partition[E]) Handle(ctx context.Context, records []events.Record) erro
 		}
 		good = append(good, located[E]{e, &records[i]})
 	}
-	do := p.domain.together
-	if len(good) >= aloneFrom {
-		do = p.domain.alone
-	}
-	if err := p.apply(ctx, good, do); err != nil {
+	if err := p.apply(ctx, good, p.domain.together); err != nil {
 		return err
 	}
 	return p.hold(ctx, records[len(records)-1].Offset+1, dead)

@@ -3,8 +3,10 @@ package worker_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,14 +18,19 @@ import (
 	"waybill/internal/worker"
 )
 
-// fences is the real store; it keeps how many partitions each transaction was of.
+// fences is the real store; it keeps how many partitions each transaction was of,
+// and holds large ones up until the test lets them go.
 type fences struct {
 	worker.Messages
-	mu   sync.Mutex
-	seen []int
+	large func() // called before one of more than 200 events; may be nil
+	mu    sync.Mutex
+	seen  []int
 }
 
 func (f *fences) Apply(ctx context.Context, all []bus.Fence, batch []events.Message) (events.Effect, error) {
+	if len(batch) > 200 && f.large != nil {
+		f.large()
+	}
 	f.mu.Lock()
 	f.seen = append(f.seen, len(all))
 	f.mu.Unlock()
@@ -114,4 +121,44 @@ func TestASharedTransactionThatWasNotPublishedIsPublishedAgain(t *testing.T) {
 		require.NoError(t, p.Handle(t.Context(), batch(n)))
 	}
 	require.Equal(t, []string{"SM0 v1 sent", "SM1 v1 sent", "SM2 v1 sent"}, s.said()[1:])
+}
+
+// Backlogs take half of the processors, however many partitions have one, and
+// whoever keeps up is applied beside them.
+func TestWhoKeepsUpWaitsForNobodyWhoIsBehind(t *testing.T) {
+	t.Parallel()
+	s := newShop(t)
+	entered, leave := make(chan struct{}, 100), make(chan struct{})
+	var running, most atomic.Int64
+	s.messages.Messages = &fences{Messages: s.messages.Messages, large: func() {
+		if n := running.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		entered <- struct{}{}
+		<-leave
+		running.Add(-1)
+	}}
+	open := func(partition int) bus.Partition {
+		p, err := s.worker.Open(t.Context(), bus.Assignment{Topic: events.TopicMessages, Partition: partition, Committed: -1, End: 1000})
+		require.NoError(t, err)
+		return p
+	}
+	long := slices.Repeat([]string{"queued"}, 250)
+	turns := max(1, runtime.GOMAXPROCS(0)/2)
+	var behind sync.WaitGroup
+	errs := make([]error, turns+5)
+	for n := range errs {
+		p := open(n)
+		behind.Go(func() { errs[n] = p.Handle(t.Context(), s.batch(0, s.org, fmt.Sprint("SM", n), long...)) })
+	}
+	for range turns {
+		<-entered
+	}
+	require.NoError(t, open(turns+5).Handle(t.Context(), s.batch(0, s.org, "SMsmall", "sent")))
+	require.Equal(t, []string{"SMsmall v1 sent"}, s.said())
+	close(leave)
+	behind.Wait()
+	require.Equal(t, make([]error, turns+5), errs)
+	require.LessOrEqual(t, most.Load(), int64(turns))
+	require.Len(t, s.said(), turns+6)
 }

@@ -2,8 +2,6 @@ package cluster_test
 
 import (
 	"flag"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -79,11 +77,6 @@ func TestFlood(t *testing.T) {
 	}
 	c.workers[0] = c.start("workers")
 	c.drained(ends)
-	waited := c.waitedForTurns()
-	t.Logf("partitions that were behind waited %s for their turns", waited)
-	if *load {
-		require.Positive(t, waited)
-	}
 	t.Logf("load average %s, %s", machineLoad(), c.costs())
 	taken := s.stop()
 	c.audit()
@@ -125,22 +118,6 @@ func (c *cluster) tally(k *cast, size deluge, taken int) {
 	require.NoError(c.t, inspect.EachEvent(c.t.Context(), orgs, func(history.TimelineEntry) { told++ }))
 	require.NoError(c.t, inspect.EachRow(c.t.Context(), orgs, func(history.Row) { sends++ }))
 	require.Equal(c.t, sends+size.messages*len(statuses)+taken, told, "events in the timelines")
-}
-
-// waitedForTurns returns how long the worker's partitions did, taken together.
-func (c *cluster) waitedForTurns() time.Duration {
-	c.t.Helper()
-	const name = "waybill_kafka_turn_wait_seconds_total "
-	_, metrics := c.workers[0].Ask("/metrics")
-	for line := range strings.Lines(metrics) {
-		if value, ok := strings.CutPrefix(line, name); ok {
-			seconds, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-			require.NoError(c.t, err)
-			return time.Duration(seconds * float64(time.Second)).Round(time.Millisecond)
-		}
-	}
-	require.FailNow(c.t, "the metric is not there", metrics)
-	return 0
 }
 
 // pass waits a while.

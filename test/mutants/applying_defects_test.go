@@ -13,9 +13,9 @@ var applying = []defect{
 	{
 		name: "a backlog is applied on all its partitions at once",
 		harm: "an organisation's flood is felt by those that share no partition with it",
-		file: "internal/bus/kafkabus/turns.go",
-		text: "if !behind || t.line == nil {", wrong: "if behind || t.line == nil {",
-		tests: by("internal/bus/kafkabus", "TestWhoKeepsUpWaitsForNobodyWhoIsBehind"),
+		file: "internal/worker/domain.go",
+		text: "options.Pause, options.Turns = 0, backlogTurns()", wrong: "options.Pause, options.Turns = 0, 24*backlogTurns()",
+		tests: by("internal/worker", "TestWhoKeepsUpWaitsForNobodyWhoIsBehind"),
 	},
 	{
 		name: "event ids are not written",

@@ -31,10 +31,10 @@ type ConsumerOptions struct {
 	Handler bus.Handler
 	// MaxRecords bounds a batch; 0 means 500.
 	MaxRecords int
-	// Turns is how many partitions may be handled at a time that are behind,
-	// that is, more was left in the log than one fetch brings. What keeps up is
-	// handled beside them at once. 0 means all of them.
-	Turns int
+	// PartitionBytes is about how much of a partition is read ahead, as it lies in
+	// the log; 0 means 1 MiB. Of all partitions together it is what a backlog takes
+	// of the process's memory.
+	PartitionBytes int
 }
 
 // Consumer returns a member of a group, idle until it is run.
@@ -42,13 +42,15 @@ func (c *Client) Consumer(opts ConsumerOptions) bus.Consumer {
 	if opts.MaxRecords <= 0 {
 		opts.MaxRecords = 500
 	}
-	return &consumer{client: c, opts: opts, turns: newTurns(opts.Turns, c.metrics.turnWait), log: c.log.With("group", opts.Group)}
+	if opts.PartitionBytes <= 0 {
+		opts.PartitionBytes = partitionBytes
+	}
+	return &consumer{client: c, opts: opts, log: c.log.With("group", opts.Group)}
 }
 
 type consumer struct {
 	client *Client
 	opts   ConsumerOptions
-	turns  *turns
 	log    *slog.Logger
 
 	pollers sync.Map        // broker id -> *poller

@@ -23,7 +23,6 @@ type metrics struct {
 
 	handled      *prometheus.CounterVec // topic
 	handleFailed *prometheus.CounterVec // topic
-	turnWait     prometheus.Counter
 	lagRecords   *prometheus.GaugeVec   // topic, partition
 	lagSeconds   *prometheus.GaugeVec   // topic, partition
 	lost         *prometheus.CounterVec // topic, partition
@@ -47,7 +46,6 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 
 		handled:      r.counter("handled_records_total", "Records that were handled.", "topic"),
 		handleFailed: r.counter("handle_failures_total", "Batches that failed and came again.", "topic"),
-		turnWait:     r.counter("turn_wait_seconds_total", "Time that partitions which are behind waited for their turn to be handled.").WithLabelValues(),
 		lagRecords:   r.gauge("lag_records", "Records between the position and the end of the log.", "topic", "partition"),
 		lagSeconds:   r.gauge("lag_seconds", "Age of the oldest record not yet handled, as of the last attempt.", "topic", "partition"),
 		lost:         r.counter("lost_records_total", "Offsets that retention took before they were handled.", "topic", "partition"),

@@ -19,9 +19,10 @@ const (
 	// pollAnswer is how long a partition with nothing new waits before it is told
 	// so: it then knows that its broker lives.
 	pollAnswer = 2 * time.Second
-	// What one request brings, of all partitions and of each.
-	maxPollBytes      = 8 << 20
-	maxPartitionBytes = 1 << 20
+	// What one request brings, of all partitions and, unless the consumer says
+	// otherwise, of each.
+	maxPollBytes   = 8 << 20
+	partitionBytes = 1 << 20
 )
 
 // poller reads for all partitions of a consumer that one broker leads: a request
@@ -113,7 +114,7 @@ func (p *poller) request() {
 	if len(asks) == 0 {
 		return
 	}
-	answers, moved := p.k.client.fetchAll(p.k.polling, asks)
+	answers, moved := p.k.client.fetchAll(p.k.polling, asks, p.k.opts.PartitionBytes)
 	if moved {
 		p.k.client.dispatch.known.Store(nil) // another may lead by now
 	}
@@ -146,11 +147,11 @@ func (p *poller) take() []*ask {
 
 // fetchAll sends one request to the leader of all that ask, and tells whether
 // that is somebody else for one of them.
-func (c *Client) fetchAll(ctx context.Context, asks []*ask) (answers []polled, moved bool) {
+func (c *Client) fetchAll(ctx context.Context, asks []*ask, most int) (answers []polled, moved bool) {
 	wait := pollTick - time.Duration(time.Now().UnixNano())%pollTick
 	ctx, cancel := context.WithTimeout(ctx, wait+requestTimeout)
 	defer cancel()
-	res, err := c.transport.RoundTrip(ctx, c.kafka.Addr, fetchRequest(asks, wait))
+	res, err := c.transport.RoundTrip(ctx, c.kafka.Addr, fetchRequest(asks, most, wait))
 	answer, ok := res.(*fetchapi.Response)
 	switch {
 	case err != nil:
@@ -188,7 +189,7 @@ func (c *Client) fetchAll(ctx context.Context, asks []*ask) (answers []polled, m
 	return answers, moved
 }
 
-func fetchRequest(asks []*ask, wait time.Duration) *fetchapi.Request {
+func fetchRequest(asks []*ask, most int, wait time.Duration) *fetchapi.Request {
 	req := &fetchapi.Request{
 		ReplicaID: -1, MaxWaitTime: int32(wait.Milliseconds()) + 1, MinBytes: 1, MaxBytes: maxPollBytes, SessionID: -1, SessionEpoch: -1,
 	}
@@ -201,8 +202,8 @@ func fetchRequest(asks []*ask, wait time.Duration) *fetchapi.Request {
 			req.Topics = append(req.Topics, fetchapi.RequestTopic{Topic: a.topic})
 		}
 		req.Topics[t].Partitions = append(req.Topics[t].Partitions, fetchapi.RequestPartition{
-			Partition:          int32(a.partition), //nolint:gosec // a partition's number
-			CurrentLeaderEpoch: -1, FetchOffset: a.offset, LogStartOffset: -1, PartitionMaxBytes: maxPartitionBytes,
+			Partition:          int32(a.partition),                                                            //nolint:gosec // a partition's number
+			CurrentLeaderEpoch: -1, FetchOffset: a.offset, LogStartOffset: -1, PartitionMaxBytes: int32(most), //nolint:gosec // a megabyte
 		})
 	}
 	return req

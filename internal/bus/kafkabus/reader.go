@@ -87,7 +87,7 @@ func (r *reader) step(ctx context.Context) error {
 		batch := rest[:min(len(rest), r.k.opts.MaxRecords)]
 		rest = rest[len(batch):]
 		r.observe(batch, f.end)
-		if err := r.handle(ctx, batch, !f.atEnd()); err != nil {
+		if err := r.handle(ctx, batch); err != nil {
 			return err
 		}
 		r.position = batch[len(batch)-1].Offset + 1
@@ -128,21 +128,15 @@ func (r *reader) fetch(ctx context.Context) (fetched, error) {
 	}
 }
 
-// handle gives a batch to the handler until it takes it, one of a partition that
-// is behind in its turn. When the generation ends meanwhile, the batch in hand
+// handle gives a batch to the handler until it takes it. When the generation ends meanwhile, the batch in hand
 // may finish; none is begun, or begun again.
-func (r *reader) handle(ctx context.Context, batch []events.Record, behind bool) error {
+func (r *reader) handle(ctx context.Context, batch []events.Record) error {
 	var p patience
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		endTurn, err := r.k.turns.take(ctx, behind)
-		if err != nil {
-			return err
-		}
-		err = guard(func() error { return r.part.Handle(r.g.work, batch) })
-		endTurn() // before a back-off: others shall not wait for what fails
+		err := guard(func() error { return r.part.Handle(r.g.work, batch) })
 		if err == nil {
 			r.k.client.metrics.handled.WithLabelValues(r.topic).Add(float64(len(batch)))
 			return nil
