@@ -78,15 +78,19 @@ func (c simulateCmd) Run(s *session) error {
 	if !o.Cast.CanSign() {
 		s.progress("e-mails and what else comes by SNS are left out: no certificate; see waybill certificate --help")
 	}
-	ctx, stop := untilAgain(s.ctx)
+	first := s.ctx
+	ctx, stop := s.untilAgain()
 	defer stop()
-	o.End = s.ctx.Done()
+	s.ctx, o.End = ctx, first.Done() // an error that comes between the two signals is told
 	var report simulate.Report
 	err = s.withKafka(func(client *kafkabus.Client) error {
 		return s.onboard(true, func(onboard *operate.Onboard) error {
 			return s.withDatabase(func(db *postgres.DB) error {
-				leave, err := enter(s.ctx, onboard, &o.Cast)
-				if err != nil {
+				leave, err := enter(first, onboard, &o.Cast)
+				switch {
+				case err != nil && first.Err() != nil:
+					return errors.New("interrupted before anything was played")
+				case err != nil:
 					return err
 				}
 				defer leave()
@@ -113,21 +117,26 @@ func (c simulateCmd) Run(s *session) error {
 	return nil
 }
 
-// untilAgain returns a context that goes on when ctx ends by a signal, and ends
-// with the next one.
-func untilAgain(ctx context.Context) (context.Context, context.CancelFunc) {
-	again, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	signals := make(chan os.Signal, 1)
-	unhook := context.AfterFunc(ctx, func() {
-		signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-		select {
-		case <-signals:
-			cancel()
-		case <-again.Done():
+// untilAgain returns a context that the first signal leaves alone and the second
+// ends. The function ends the counting.
+func (s *session) untilAgain() (again context.Context, stop func()) {
+	again, cancel := context.WithCancel(context.WithoutCancel(s.ctx))
+	signals, done := make(chan os.Signal, 2), make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for n := range 2 {
+			select {
+			case <-signals:
+			case <-done:
+				return
+			}
+			if n == 0 {
+				s.progress("ending: what was played is compared first; interrupt once more to give up")
+			}
 		}
-		signal.Stop(signals)
-	})
-	return again, func() { unhook(); cancel() }
+		cancel()
+	}()
+	return again, func() { signal.Stop(signals); close(done) }
 }
 
 // options checks the flags, all at once.

@@ -19,8 +19,8 @@ type Options[In, Out any] struct {
 	Run func(context.Context, []In) ([]Out, error)
 	// Pause is the least time from the end of a transaction to the beginning of
 	// the next: callers of the one come back in it and are part of the other.
-	// After a quiet moment one begins at once, and so it does when there is as
-	// much waiting as goes into one.
+	// After a quiet moment one begins at once, and so it does when a whole one
+	// waits as the last ends.
 	Pause time.Duration
 	// Most is how much goes into one transaction, unless one caller brings more.
 	Most int
@@ -28,16 +28,22 @@ type Options[In, Out any] struct {
 	Size func(In) int
 	// Patience is how long Run may take: it outlives whoever called.
 	Patience time.Duration
-	// Turns is how many transactions there may be at a time; 0 = 1.
-	Turns int
+	// Turns bounds the transactions at a time, those of all gatherers together that
+	// are given the same; nil = one.
+	Turns Turns
 }
+
+// Turns are taken by transactions while they run and while the pause behind them lasts.
+type Turns chan struct{}
+
+// NewTurns returns so many turns.
+func NewTurns(n int) Turns { return make(Turns, n) }
 
 // Gatherer puts what several callers bring at about the same time into one
 // transaction. What fails for a reason of its own fails alone: the
 // others are done again without it. It is safe for concurrent use.
 type Gatherer[In, Out any] struct {
 	Options[In, Out]
-	turn chan struct{} // one is taken while a transaction runs and while the pause behind it lasts
 
 	mu      sync.Mutex
 	waiting []*asked[In, Out]
@@ -45,11 +51,12 @@ type Gatherer[In, Out any] struct {
 
 // asked is what one caller brings. Its answer is there once done is closed.
 type asked[In, Out any] struct {
-	in   []In
-	size int
-	out  []Out
-	err  error
-	done chan struct{}
+	in    []In
+	size  int
+	begun chan struct{} // closed when it is part of a transaction
+	out   []Out
+	err   error
+	done  chan struct{}
 }
 
 // New returns a gatherer.
@@ -57,7 +64,10 @@ func New[In, Out any](o Options[In, Out]) *Gatherer[In, Out] {
 	if o.Size == nil {
 		o.Size = func(In) int { return 1 }
 	}
-	return &Gatherer[In, Out]{Options: o, turn: make(chan struct{}, max(1, o.Turns))}
+	if o.Turns == nil {
+		o.Turns = NewTurns(1)
+	}
+	return &Gatherer[In, Out]{Options: o}
 }
 
 // Do returns one answer for each of in. When ctx ends before, it may have been
@@ -66,18 +76,20 @@ func (g *Gatherer[In, Out]) Do(ctx context.Context, in ...In) ([]Out, error) {
 	if len(in) == 0 {
 		return nil, nil
 	}
-	a := &asked[In, Out]{in: in, done: make(chan struct{})}
+	a := &asked[In, Out]{in: in, begun: make(chan struct{}), done: make(chan struct{})}
 	for _, one := range in {
 		a.size += g.Size(one)
 	}
 	g.mu.Lock()
 	g.waiting = append(g.waiting, a)
 	g.mu.Unlock()
-	for {
+	for turns, begun := g.Turns, a.begun; ; {
 		select {
+		case <-begun:
+			turns, begun = nil, nil // others need them
 		case <-a.done:
 			return a.out, a.err
-		case g.turn <- struct{}{}:
+		case turns <- struct{}{}:
 			// Not the caller's context: its partition may go, those of the others stay.
 			go g.next(context.WithoutCancel(ctx))
 		case <-ctx.Done():
@@ -108,7 +120,7 @@ func (g *Gatherer[In, Out]) rest() {
 	if g.full() {
 		pause = 0
 	}
-	time.AfterFunc(pause, func() { <-g.turn })
+	time.AfterFunc(pause, func() { <-g.Turns })
 }
 
 // full tells whether a whole transaction waits.
@@ -156,6 +168,9 @@ func (g *Gatherer[In, Out]) take() []*asked[In, Out] {
 		n++
 	}
 	batch := g.waiting[:n:n]
+	for _, a := range batch {
+		close(a.begun)
+	}
 	g.waiting = slices.Clone(g.waiting[n:])
 	return batch
 }

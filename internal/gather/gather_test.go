@@ -225,7 +225,7 @@ func TestTransactionsTakeTurns(t *testing.T) {
 			most = max(most, running)
 		}
 		g := gather.New(gather.Options[string, int]{
-			Most: 1, Patience: time.Minute, Turns: 2,
+			Most: 1, Patience: time.Minute, Turns: gather.NewTurns(2),
 			Run: func(_ context.Context, in []string) ([]int, error) {
 				count(1)
 				defer count(-1)
@@ -244,6 +244,33 @@ func TestTransactionsTakeTurns(t *testing.T) {
 		all.Wait()
 		require.Equal(t, 2, most)
 		require.Equal(t, 3*time.Second, time.Since(began))
+	})
+}
+
+// Whoever is part of a transaction leaves the other turns to others: one alone with
+// two of them waits for it as everybody does.
+func TestATurnTooManyIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		turns := gather.NewTurns(2)
+		slow := gather.New(gather.Options[string, int]{
+			Most: 10, Patience: time.Minute, Turns: turns,
+			Run: func(_ context.Context, in []string) ([]int, error) {
+				<-time.After(time.Second)
+				return make([]int, len(in)), nil
+			},
+		})
+		var all sync.WaitGroup
+		all.Go(func() {
+			_, err := slow.Do(t.Context(), "one")
+			require.NoError(t, err)
+		})
+		synctest.Wait()
+		require.Len(t, turns, 1, "its own")
+		all.Wait()
+		<-time.After(time.Millisecond) // the turn is given back
+		synctest.Wait()
+		require.Empty(t, turns)
 	})
 }
 

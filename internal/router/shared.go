@@ -20,8 +20,8 @@ const (
 	recordPause = 25 * time.Millisecond
 	savePause   = 5 * time.Millisecond
 
-	shareMost  = 4 << 20 // bytes in a batch, unless one partition brings more
-	recordSize = 4 << 10 // bytes that a record counts at least
+	recordSize = 4 << 10           // bytes that a record counts at least
+	shareMost  = 1000 * recordSize // bytes in a batch, unless one partition brings more
 	// sharePatience bounds what one attempt waits for the database and the
 	// broker; then the partitions try again.
 	sharePatience = 30 * time.Second

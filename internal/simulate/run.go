@@ -153,7 +153,6 @@ func (r *run) direct(ctx context.Context, calls, mails chan<- *letter) {
 			return
 		case <-end:
 			length, end = min(elapsed, length), nil
-			r.say("the load ends after %s: what is under way is played to its end, then all is compared", elapsed.Round(time.Second))
 		case <-ticker.C:
 		}
 	}

@@ -67,15 +67,15 @@ func newDomain[E any](w *Worker, pause time.Duration, r rules[E]) *domain[E] {
 		},
 	}
 	d.shared = gather.New(options)
-	options.Pause, options.Turns = 0, backlogTurns()
+	options.Pause, options.Turns = 0, w.backlogs
 	d.backlog = gather.New(options)
 	return d
 }
 
-// backlogTurns is how many transactions of backlogs a domain has at a time. Half
+// newBacklogTurns bounds the transactions of backlogs that a worker has at a time. Half
 // of the processors stay free for what keeps up: an organisation whose callbacks
 // flood its partitions must not be felt on the others.
-func backlogTurns() int { return max(1, runtime.GOMAXPROCS(0)/2) }
+func newBacklogTurns() gather.Turns { return gather.NewTurns(max(1, runtime.GOMAXPROCS(0)/2)) }
 
 // together applies what a partition brings with what others bring that keep up,
 // or are behind, as it does.

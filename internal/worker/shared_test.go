@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -128,37 +127,55 @@ func TestASharedTransactionThatWasNotPublishedIsPublishedAgain(t *testing.T) {
 func TestWhoKeepsUpWaitsForNobodyWhoIsBehind(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	entered, leave := make(chan struct{}, 100), make(chan struct{})
-	var running, most atomic.Int64
-	s.messages.Messages = &fences{Messages: s.messages.Messages, large: func() {
-		if n := running.Add(1); n > most.Load() {
-			most.Store(n)
-		}
-		entered <- struct{}{}
-		<-leave
-		running.Add(-1)
-	}}
+	turns := max(1, runtime.GOMAXPROCS(0)/2)
+	large := newHurdle()
+	s.messages.Messages = &fences{Messages: s.messages.Messages, large: large.enter}
 	open := func(partition int) bus.Partition {
-		p, err := s.worker.Open(t.Context(), bus.Assignment{Topic: events.TopicMessages, Partition: partition, Committed: -1, End: 1000})
+		p, err := s.worker.Open(t.Context(), bus.Assignment{Topic: events.TopicMessages, Partition: partition, Committed: -1, End: 10_000})
 		require.NoError(t, err)
 		return p
 	}
-	long := slices.Repeat([]string{"queued"}, 250)
-	turns := max(1, runtime.GOMAXPROCS(0)/2)
+	half := slices.Repeat([]string{"queued"}, 1300) // more than that of a transaction: no two fit in one
 	var behind sync.WaitGroup
 	errs := make([]error, turns+5)
 	for n := range errs {
 		p := open(n)
-		behind.Go(func() { errs[n] = p.Handle(t.Context(), s.batch(0, s.org, fmt.Sprint("SM", n), long...)) })
+		behind.Go(func() { errs[n] = p.Handle(t.Context(), s.batch(0, s.org, fmt.Sprint("SM", n), half...)) })
 	}
-	for range turns {
-		<-entered
-	}
+	require.Eventually(t, func() bool { return large.most() == turns }, time.Minute, time.Millisecond)
 	require.NoError(t, open(turns+5).Handle(t.Context(), s.batch(0, s.org, "SMsmall", "sent")))
 	require.Equal(t, []string{"SMsmall v1 sent"}, s.said())
-	close(leave)
+	close(large.open)
 	behind.Wait()
 	require.Equal(t, make([]error, turns+5), errs)
-	require.LessOrEqual(t, most.Load(), int64(turns))
+	require.Equal(t, turns, large.most())
 	require.Len(t, s.said(), turns+6)
+}
+
+// hurdle holds up whoever enters until it is opened, and counts them.
+type hurdle struct {
+	open           chan struct{}
+	mu             sync.Mutex
+	inside, atMost int
+}
+
+func newHurdle() *hurdle { return &hurdle{open: make(chan struct{})} }
+
+func (h *hurdle) enter() {
+	h.count(1)
+	<-h.open
+	h.count(-1)
+}
+
+func (h *hurdle) count(by int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.inside += by
+	h.atMost = max(h.atMost, h.inside)
+}
+
+func (h *hurdle) most() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.atMost
 }

@@ -23,6 +23,7 @@ import (
 
 	"waybill/internal/bus"
 	"waybill/internal/events"
+	"waybill/internal/gather"
 	"waybill/internal/obs"
 	"waybill/internal/retention"
 	"waybill/internal/tenantmap"
@@ -90,6 +91,7 @@ type Worker struct {
 	Options
 	metrics   *metrics
 	retention *retentionMetrics
+	backlogs  gather.Turns
 
 	messages *domain[events.Message]
 	calls    *domain[events.Call]
@@ -104,7 +106,9 @@ func New(o Options) *Worker {
 	if o.SharePause == 0 {
 		o.SharePause = sharePause
 	}
-	w := &Worker{Options: o, metrics: newMetrics(o.Registerer), retention: newRetentionMetrics(o.Registerer)}
+	w := &Worker{
+		Options: o, metrics: newMetrics(o.Registerer), retention: newRetentionMetrics(o.Registerer), backlogs: newBacklogTurns(),
+	}
 	w.messages = newDomain(w, o.SharePause, w.messageRules())
 	w.calls = newDomain(w, o.SharePause, w.callRules())
 	w.billing = newDomain(w, o.SharePause, w.billingRules())

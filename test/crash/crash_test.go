@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -36,17 +37,22 @@ func TestCrash(t *testing.T) {
 	}
 	p := newProgram(t)
 	p.start()
-	playing := p.simulate("--rate", "1000", "--duration", (between * time.Duration(kills+1)).String(), "--orgs", "10",
+	playing := p.simulate("--rate", "1000", "--duration", "30m", "--orgs", "10", // until it is told to end
 		"--early", "0.05", "--duplicate", "0.1", "--reorder", "0.5", "--forge", "0.02", "--cross-tenant", "0.01")
-	for i := range kills {
+	wait := func(d time.Duration) {
 		select {
-		case <-time.After(between/2 + rand.N(between/2)):
+		case <-time.After(d):
 		case <-playing.Exited():
 			require.FailNow(t, "the simulation ended too soon", playing.Said())
 		}
+	}
+	for i := range kills {
+		wait(between/2 + rand.N(between/2))
 		p.Kill()
 		t.Logf("kill %d: ready again after %s", i+1, p.start().Round(time.Millisecond))
 	}
+	wait(between)
+	playing.Signal(syscall.SIGTERM)
 	r := testkit.Result[simulate.Report](playing, 5*time.Minute)
 	t.Logf("%d kills: %d messages, %d e-mails, %d calls, %d contacts, %d callbacks acknowledged in %.0f s (%.0f a second), %d attempts failed and were repeated",
 		kills, r.Messages, r.Emails, r.Calls, r.Contacts, r.Accepted, r.Seconds, r.Rate, r.Retries)

@@ -14,8 +14,22 @@ var applying = []defect{
 		name: "a backlog is applied on all its partitions at once",
 		harm: "an organisation's flood is felt by those that share no partition with it",
 		file: "internal/worker/domain.go",
-		text: "options.Pause, options.Turns = 0, backlogTurns()", wrong: "options.Pause, options.Turns = 0, 24*backlogTurns()",
+		text: "options.Pause, options.Turns = 0, w.backlogs", wrong: "options.Pause, options.Turns = 0, gather.NewTurns(24)",
 		tests: by("internal/worker", "TestWhoKeepsUpWaitsForNobodyWhoIsBehind"),
+	},
+	{
+		name: "a killed process is waited for by its successor",
+		harm: "each crash of the only router is six seconds in which nothing is routed",
+		file: "internal/bus/kafkabus/predecessor.go",
+		text: "m.ClientID == k.client.clientName()", wrong: "m.ClientID == clientID",
+		tests: by("internal/bus/kafkabus", "TestAPredecessorIsReplaced"),
+	},
+	{
+		name: "whoever starts throws everybody out of the group",
+		harm: "routers that start take each other's partitions away",
+		file: "internal/bus/kafkabus/predecessor.go",
+		text: "m.ClientID == k.client.clientName()", wrong: "m.ClientID != \"\"",
+		tests: by("internal/bus/kafkabus", "TestNobodyElseIsReplaced"),
 	},
 	{
 		name: "event ids are not written",

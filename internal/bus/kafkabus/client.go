@@ -62,6 +62,7 @@ type Client struct {
 
 	partitions sync.Map // topic -> []int, the ids of its partitions
 	lanes      sync.Map // topicPartition -> *lane
+	replaced   sync.Map // group -> *sync.Once, by which predecessors were looked for
 	dispatch   dispatch
 	room       *semaphore.Weighted // bytes that may wait to be published
 

@@ -25,7 +25,6 @@ type limits struct {
 
 // The ways to fetch.
 var (
-	fetchNext   = limits{min: 1, max: maxFetchBytes, wait: 2 * time.Second}        // an idle partition costs a request each time
 	fetchFollow = limits{min: 1, max: maxFetchBytes, wait: 250 * time.Millisecond} // also how often an idle follower is called
 	fetchOne    = limits{min: 1, max: 64 << 10, wait: time.Millisecond}
 )

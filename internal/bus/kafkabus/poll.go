@@ -74,7 +74,7 @@ func (k *consumer) ask(a *ask) {
 	leader, ok := k.client.leaders().of[a.topicPartition]
 	if !ok {
 		k.polls.Go(func() { // it finds the leader, or tells what is wrong
-			f, err := k.client.fetch(a.ctx, a.topicPartition, a.offset, fetchNext)
+			f, err := k.client.fetch(a.ctx, a.topicPartition, a.offset, limits{min: 1, max: int64(k.opts.PartitionBytes), wait: pollAnswer})
 			a.answer <- polled{f, err}
 		})
 		return
@@ -203,7 +203,7 @@ func fetchRequest(asks []*ask, most int, wait time.Duration) *fetchapi.Request {
 		}
 		req.Topics[t].Partitions = append(req.Topics[t].Partitions, fetchapi.RequestPartition{
 			Partition:          int32(a.partition),                                                            //nolint:gosec // a partition's number
-			CurrentLeaderEpoch: -1, FetchOffset: a.offset, LogStartOffset: -1, PartitionMaxBytes: int32(most), //nolint:gosec // a megabyte
+			CurrentLeaderEpoch: -1, FetchOffset: a.offset, LogStartOffset: -1, PartitionMaxBytes: int32(most), //nolint:gosec // megabytes at most
 		})
 	}
 	return req

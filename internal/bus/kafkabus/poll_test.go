@@ -92,3 +92,39 @@ func TestReadersFollowLeadersThatMove(t *testing.T) {
 		broker.ShufflePartitionLeaders()
 	}
 }
+
+// No more is read ahead than the consumer asks for; what is larger comes all the same.
+func TestAPartitionIsReadAheadAsFarAsAsked(t *testing.T) {
+	t.Parallel()
+	const bytes, records = 10_000, 40
+	broker := startBroker(t, kfake.NumBrokers(1), kfake.SeedTopics(1, "t"))
+	client := newClient(t, kafkabus.Config{Brokers: broker.ListenAddrs()})
+	for n := range records {
+		size := bytes / 4
+		if n == records/2 {
+			size = 3 * bytes
+		}
+		require.NoError(t, client.Publish(t.Context(), events.Record{Topic: "t", Key: []byte("k"), Value: make([]byte, size)}))
+	}
+	asked := make(chan int32, 1000)
+	broker.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
+		broker.KeepControl()
+		asked <- req.(*kmsg.FetchRequest).Topics[0].Partitions[0].PartitionMaxBytes
+		return nil, nil, false
+	})
+	h := make(taker)
+	ctx, leave := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- client.Consumer(kafkabus.ConsumerOptions{Group: "g", Topics: []string{"t"}, Handler: h, PartitionBytes: bytes}).Run(ctx)
+	}()
+	for range records {
+		take(t, h)
+	}
+	leave()
+	require.NoError(t, <-done)
+	require.Greater(t, len(asked), records/4, "many requests")
+	for range len(asked) {
+		require.EqualValues(t, bytes, <-asked)
+	}
+}

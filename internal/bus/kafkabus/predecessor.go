@@ -2,9 +2,15 @@ package kafkabus
 
 import (
 	"context"
+	"errors"
+	"sync"
+	"time"
 
 	"github.com/segmentio/kafka-go"
 )
+
+// replaceTimeout bounds what is done to spare the end of a session: less than that.
+const replaceTimeout = 2 * time.Second
 
 // clientName is how brokers know this process: with its instance where it has one.
 func (c *Client) clientName() string {
@@ -22,16 +28,35 @@ func (k *consumer) replacePredecessor(ctx context.Context) {
 	if k.client.cfg.Instance == "" {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
-	defer cancel()
-	dead, err := k.predecessors(ctx)
-	if err == nil && len(dead) > 0 {
-		k.log.Info("a predecessor died as a member of the group: taking its place", "members", len(dead))
-		_, err = k.client.kafka.LeaveGroup(ctx, &kafka.LeaveGroupRequest{GroupID: k.opts.Group, Members: dead})
+	// Once for a group: afterwards members of that name are of this process.
+	once, _ := k.client.replaced.LoadOrStore(k.opts.Group, new(sync.Once))
+	once.(*sync.Once).Do(func() {
+		asking, cancel := context.WithTimeout(ctx, replaceTimeout)
+		defer cancel()
+		dead, err := k.predecessors(asking)
+		if err == nil && len(dead) > 0 {
+			k.log.Info("a predecessor died as a member of the group: taking its place", "members", len(dead))
+			err = k.remove(asking, dead)
+		}
+		if err != nil && ctx.Err() == nil {
+			k.log.Info("whether a predecessor is left in the group is not known; if one is, its session must end first", "error", err)
+		}
+	})
+}
+
+// remove makes members leave the group. One that has left meanwhile is no error.
+func (k *consumer) remove(ctx context.Context, members []kafka.LeaveGroupRequestMember) error {
+	res, err := k.client.kafka.LeaveGroup(ctx, &kafka.LeaveGroupRequest{GroupID: k.opts.Group, Members: members})
+	if err != nil {
+		return err
 	}
-	if err != nil && ctx.Err() == nil {
-		k.log.Warn("a predecessor's place cannot be taken; its session must end first", "error", err)
+	errs := []error{res.Error}
+	for i := range res.Members {
+		if err := res.Members[i].Error; !errors.Is(err, kafka.UnknownMemberId) {
+			errs = append(errs, err)
+		}
 	}
+	return errors.Join(errs...)
 }
 
 // predecessors lists the group's members that carry our name.

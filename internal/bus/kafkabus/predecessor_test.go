@@ -33,8 +33,8 @@ func place(t *testing.T) (addr, topic, group string) {
 	return addr, topic, group
 }
 
-// died joins a group under a client's name, is given every partition, and is
-// never heard of again.
+// died joins a group under a client's name, alone, and is never heard of again.
+// Nobody else is given anything before its session ends.
 func died(t *testing.T, addr, name, group, topic string) {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ClientID(name))
@@ -42,7 +42,7 @@ func died(t *testing.T, addr, name, group, topic string) {
 	defer client.Close()
 	join := kmsg.NewPtrJoinGroupRequest()
 	join.Group, join.ProtocolType = group, "consumer"
-	join.SessionTimeoutMillis, join.RebalanceTimeoutMillis = int32(longSession.Milliseconds()), 15_000
+	join.SessionTimeoutMillis, join.RebalanceTimeoutMillis = int32(longSession.Milliseconds()), int32(longSession.Milliseconds())
 	metadata := kmsg.NewConsumerMemberMetadata()
 	metadata.Topics = []string{topic}
 	protocol := kmsg.NewJoinGroupRequestProtocol()
