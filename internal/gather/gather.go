@@ -40,8 +40,8 @@ type Turns chan struct{}
 func NewTurns(n int) Turns { return make(Turns, n) }
 
 // Gatherer puts what several callers bring at about the same time into one
-// transaction. What fails for a reason of its own fails alone: the
-// others are done again without it. It is safe for concurrent use.
+// transaction. What fails for a reason of its own fails alone: the others are done
+// again without it. It is safe for concurrent use.
 type Gatherer[In, Out any] struct {
 	Options[In, Out]
 

@@ -202,8 +202,9 @@ func fetchRequest(asks []*ask, most int, wait time.Duration) *fetchapi.Request {
 			req.Topics = append(req.Topics, fetchapi.RequestTopic{Topic: a.topic})
 		}
 		req.Topics[t].Partitions = append(req.Topics[t].Partitions, fetchapi.RequestPartition{
-			Partition:          int32(a.partition),                                                            //nolint:gosec // a partition's number
-			CurrentLeaderEpoch: -1, FetchOffset: a.offset, LogStartOffset: -1, PartitionMaxBytes: int32(most), //nolint:gosec // megabytes at most
+			Partition:         int32(a.partition), //nolint:gosec // a partition's number
+			PartitionMaxBytes: int32(most),        //nolint:gosec // megabytes at most
+			FetchOffset:       a.offset, CurrentLeaderEpoch: -1, LogStartOffset: -1,
 		})
 	}
 	return req

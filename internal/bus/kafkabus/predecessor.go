@@ -9,7 +9,8 @@ import (
 	"github.com/segmentio/kafka-go"
 )
 
-// replaceTimeout bounds what is done to spare the end of a session: less than that.
+// replaceTimeout is less than what replacing a predecessor spares: the rest of its
+// session.
 const replaceTimeout = 2 * time.Second
 
 // clientName is how brokers know this process: with its instance where it has one.

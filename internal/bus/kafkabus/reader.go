@@ -128,8 +128,8 @@ func (r *reader) fetch(ctx context.Context) (fetched, error) {
 	}
 }
 
-// handle gives a batch to the handler until it takes it. When the generation ends meanwhile, the batch in hand
-// may finish; none is begun, or begun again.
+// handle gives a batch to the handler until it takes it. When the generation ends
+// meanwhile, the batch in hand may finish; none is begun, or begun again.
 func (r *reader) handle(ctx context.Context, batch []events.Record) error {
 	var p patience
 	for {
